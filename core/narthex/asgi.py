@@ -1,0 +1,89 @@
+"""ASGI types and header access; the only casts of the house."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+# ASGI dictionaries are open: each server and framework adds keys of its own, so their values have no one type.
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Headers(Mapping[str, str]):
+    """Read-only header fields by case-insensitive name; repeats are kept.
+
+    `headers["name"]` and `get` give the first value, `getlist` all of them in order, `raw` the pairs as they came.
+    The index is built on first use, about 1 µs for ten fields, and only what is asked for is decoded.
+    """
+
+    __slots__ = ("_first", "_names", "raw")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self.raw: Sequence[tuple[bytes, bytes]] = raw if isinstance(raw, (list, tuple)) else list(raw)
+        self._first: dict[bytes, bytes] | None = None
+        self._names = b""
+
+    @property
+    def index(self) -> dict[bytes, bytes]:
+        """Lower-case name to first value, as bytes."""
+        first = self._first
+        if first is None:
+            first = dict(reversed(self.raw))  # reversed: the first of several stays
+            names = b"\n".join(first)
+            lowered = names.lower()
+            if names != lowered:  # ASGI wants lower case; a server that does not care must not hide a field
+                first = dict(reversed([(name.lower(), value) for name, value in self.raw]))
+            self._first, self._names = first, lowered
+        return first
+
+    @property
+    def names(self) -> bytes:
+        """Every name in lower case, one a line: cheap to search for a prefix that is hardly ever there."""
+        _ = self.index
+        return self._names
+
+    @property
+    def repeated(self) -> bool:
+        """Whether any field came more than once."""
+        return len(self.index) != len(self.raw)
+
+    def __getitem__(self, name: str) -> str:
+        return self.index[name.lower().encode("latin-1")].decode("latin-1")
+
+    def getlist(self, name: str) -> list[str]:
+        """Every value of the field, in the order received."""
+        key = name.lower().encode("latin-1")
+        index = self.index
+        if key not in index:
+            return []
+        if len(index) == len(self.raw):
+            return [index[key].decode("latin-1")]
+        return [value.decode("latin-1") for field, value in self.raw if field.lower() == key]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower().encode("latin-1", "replace") in self.index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name.decode("latin-1") for name in self.index])
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        # Values may be credentials: names only.
+        return f"Headers({', '.join(self)})"
+
+
+_name: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_value: Final = re.compile(rb"(?:[!-~\x80-\xff]+(?:[ \t]+[!-~\x80-\xff]+)*)?").fullmatch
+
+
+def sendable(name: bytes, value: bytes) -> bool:
+    """Whether a field can go on the wire: a token, and a value that no server refuses (RFC 9110 §5.1, §5.5).
+
+    Servers answer 500, or split the response, where it is anything else.
+    """
+    return _name(name) is not None and _value(value) is not None

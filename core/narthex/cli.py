@@ -1,0 +1,152 @@
+"""The command line. What is typed is imported, and nothing else.
+
+Our own commands and those of other packages go through the same door: a name, a line of help, and a place to find
+the function. Packages bring commands by an entry point of the group `narthex.commands`; a plain function with
+Typer's annotations, or a `typer.Typer` for a command with subcommands.
+"""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Annotated, Any, Final, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from narthex.errors import BootError, ConfigError
+
+GROUP: Final = "narthex.commands"
+
+BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "run": "Serve an app behind the house.",
+        "check": "Check the file, the environment and the plugins; start nothing.",
+        "explain": "Print the house, or what one request would meet.",
+        "db": "Make, migrate, inspect and back up the store.",
+        "plugins": "List the installed plugins.",
+        "schema": "Print the file's JSON Schema, or an example file.",
+        "version": "Print the versions of narthex, Python and the servers.",
+    }
+)
+"""Name and line of help of our own commands; the function of that name is in the module of that name."""
+
+BROUGHT: Final[Mapping[str, str]] = MappingProxyType(
+    {"demo": "Serve a small FastAPI shop behind Narthex and say what to try."}
+)
+"""Lines of help of the commands that come in our own package but through an entry point, as guests' do."""
+
+
+class Commands(TyperGroup):
+    """Lists commands without importing them."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002  Typer's signature
+        """Our own in a sensible order, then the others by name."""
+        return [*BUILT_IN, *sorted(_extensions())]
+
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002  the same
+        """A stand-in that knows its line of help."""
+        if cmd_name in BUILT_IN:
+            return TyperCommand(cmd_name, help=BUILT_IN[cmd_name])
+        point = _extensions().get(cmd_name)
+        return None if point is None else TyperCommand(cmd_name, help=_line_of_help(point))
+
+    # The context and command types belong to a private copy of click inside Typer.
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Import the command that was typed; an unknown one is refused with the nearest name."""
+        name = args[0]
+        if name in BUILT_IN or name in _extensions():
+            return name, _load(name), args[1:]
+        # Typer suggests from this mapping.
+        self.commands = {known: cast("Any", self.get_command(ctx, known)) for known in self.list_commands(ctx)}
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="narthex",
+    help="The entrance hall of an ASGI application.",
+    epilog="Exit codes: 0 fine, 1 finding, 2 error in the file or usage, 3 failed start.",
+    invoke_without_command=True,
+    # Plain help and tracebacks: the same in a terminal, a log and a test.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        _load("version")([], prog_name="narthex version")
+
+
+@app.callback()
+def narthex(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  its callback does the work
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help=BUILT_IN["version"])
+    ] = False,
+) -> None:
+    """The entrance hall of an ASGI application."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line; what the operator can put right is a message, not a traceback."""
+    try:
+        app(prog_name="narthex")
+    except BootError as error:
+        # Only where something is wrong: it brings the servers' side of the house with it.
+        from narthex.serve.messages import tell_boot_error  # noqa: PLC0415
+
+        sys.exit(tell_boot_error(error))
+
+
+def _extensions() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in BUILT_IN}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.module.partition(".")[0]
+
+
+def _line_of_help(point: EntryPoint) -> str:
+    """Without importing it."""
+    package = _package(point)
+    return BROUGHT.get(point.name, "") if package == "narthex" else f"From the package {package}."
+
+
+def _load(name: str) -> Any:
+    """Import one command. A Typer command, whose own type is private to Typer."""
+    if name in BUILT_IN:
+        found = getattr(import_module(f"narthex.commands.{name}"), name)
+    else:
+        found = _load_extension(_extensions()[name])
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    single.command(name, context_settings={"help_option_names": ["-h", "--help"]})(found)
+    return typer.main.get_command(single)
+
+
+def _load_extension(point: EntryPoint) -> Any:
+    """Import somebody else's command.
+
+    Raises:
+        ConfigError: something it needs is not installed, or the package does not hold what it promises.
+    """
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        extras = f"[{','.join(point.extras)}]" if point.extras else ""
+        raise ConfigError(
+            f"the command {point.name!r} of {_package(point)} cannot be imported: {error}",
+            hint=_how_to_install(_package(point), extras) if extras else "is everything installed that it needs?",
+        ) from error
+
+
+def _how_to_install(package: str, extras: str) -> str:
+    clone = f", or '.{extras}' in a clone" if package == "narthex" else ""
+    return f"pip install '{package}{extras}'{clone}"

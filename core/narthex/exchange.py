@@ -1,0 +1,216 @@
+"""One request, websocket or stream on its way through the house."""
+
+import os
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from narthex.asgi import Headers, Scope
+from narthex.identity import Identity
+from narthex.paths import route_path
+from narthex.plan import Plan, Step
+from narthex.proxies import Origin, TrustedProxies
+from narthex.services import Permissions
+from narthex.verdict import Verdict
+
+# An own generator, so that an app that seeds `random` does not repeat our ids; reseeded in a forked child.
+_ids = random.Random()  # noqa: S311  an id names an exchange, it does not authorize anything
+os.register_at_fork(after_in_child=_ids.seed)
+_ID = re.compile(rb"[\w.~+/=:@-]{1,128}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hall:
+    """What all exchanges of one house share.
+
+    Attributes:
+        proxies: whose word about the client is believed.
+        permissions: gives the answer to who may what.
+        trusting: whether any proxy is believed at all.
+        framework: the package of the app's framework, where it is known.
+        own_root: the prefix that the app puts in the place of `root_path`, or "".
+    """
+
+    proxies: TrustedProxies
+    permissions: Callable[[], Permissions]
+    trusting: bool = False
+    framework: str | None = None
+    own_root: str = ""
+
+
+class Exchange:
+    """What is known of one exchange. Core writes it, plugins read it; `trace_id` and `state` are theirs to set.
+
+    What costs anything to work out (id, headers, client, route path) is worked out when first asked for.
+
+    Attributes:
+        kind: "http" or "websocket".
+        app_scope: the dict the app got: the server's own, or a copy where something was asked for.
+        plan: what applies to this path: its hooks, whether it is open or quiet, the plugin route that answers it.
+        identity: who asks, or None while unknown or anonymous.
+        verdict: the Deny or Answer that ended the walk, a guard's Deny inside the app, the policies' Allow, or None.
+        decided_by: whose hook gave the verdict; None where core itself, a decorator or nobody did.
+        route: the route template that answered ("/orders/{id}"), where it is known, after the app has run.
+        status: HTTP status of the response once it started (101 for an accepted websocket), else None.
+        error: the exception that left the app, or None.
+        bytes_in, bytes_out: body or websocket payload bytes that passed so far.
+        trace_id: 32 hex digits (W3C Trace Context §3.2.2.3) set by a tracing plugin, or None.
+        started, ended: `clock.monotonic()` seconds; `ended` is None until the response is complete.
+    """
+
+    __slots__ = (
+        "_hall",
+        "_headers",
+        "_id",
+        "_origin",
+        "_route_path",
+        "_scope",
+        "_state",
+        "app_scope",
+        "bytes_in",
+        "bytes_out",
+        "decided_by",
+        "ended",
+        "error",
+        "identity",
+        "kind",
+        "plan",
+        "route",
+        "started",
+        "status",
+        "trace_id",
+        "verdict",
+    )
+
+    def __init__(
+        self,
+        scope: Scope,
+        kind: Literal["http", "websocket"],
+        plan: Plan,
+        hall: Hall,
+        started: float,
+    ) -> None:
+        self._scope = scope
+        self._hall = hall
+        self.app_scope = scope
+        self.kind: Literal["http", "websocket"] = kind
+        self.plan = plan
+        self.started = started
+        self.ended: float | None = None
+        self.identity: Identity | None = None
+        self.verdict: Verdict | None = None
+        self.decided_by: Step | None = None
+        self.route: str | None = None
+        self.status: int | None = None
+        self.error: BaseException | None = None
+        self.trace_id: str | None = None
+        self._id: str | None = None
+        self._headers: Headers | None = None
+        self._route_path: str | None = None
+        self._origin: Origin | None = None
+        self._state: dict[str, Any] | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    def follow(self, scope: Scope, plan: Plan) -> None:
+        """Go on with what an outside wrapper made of the scope; core's own. The id stays."""
+        if scope is self._scope and plan is self.plan and self._route_path is None:
+            return
+        _ = self.id
+        self._scope = self.app_scope = scope
+        self.plan = plan
+        self._headers = self._route_path = self._origin = None
+
+    @property
+    def scope(self) -> Mapping[str, Any]:
+        """The ASGI scope as the server gave it, read-only."""
+        return MappingProxyType(self._scope)
+
+    @property
+    def id(self) -> str:
+        """The request id: the caller's `x-request-id` if that is 1-128 harmless characters, else 32 hex digits."""
+        if self._id is None:
+            given = self.headers.index.get(b"x-request-id")
+            if given is not None and _ID.fullmatch(given):
+                self._id = given.decode("ascii")
+            else:
+                self._id = f"{_ids.getrandbits(128):032x}"
+        return self._id
+
+    @property
+    def headers(self) -> Headers:
+        """Request header fields, repeats kept."""
+        if self._headers is None:
+            self._headers = Headers(self._scope["headers"])
+        return self._headers
+
+    @property
+    def method(self) -> str:
+        """The HTTP method; "WEBSOCKET" for a websocket, as rules name it."""
+        return "WEBSOCKET" if self.kind == "websocket" else str(self._scope["method"])
+
+    @property
+    def path(self) -> str:
+        """The decoded path as the server gave it, mount prefix included."""
+        return str(self._scope["path"])
+
+    @property
+    def route_path(self) -> str:
+        """The path as the app's router sees it: without the mount prefix. What guards judge."""
+        if self._route_path is None:
+            self._route_path = route_path(self._scope, self._hall.own_root)
+        return self._route_path
+
+    @property
+    def query(self) -> str:
+        """The raw query string, without the question mark."""
+        query: bytes = self._scope.get("query_string", b"")
+        return query.decode("latin-1")
+
+    @property
+    def origin(self) -> Origin:
+        """Client address, scheme and host, by the trusted proxies."""
+        if self._origin is None:
+            self._origin = self._hall.proxies.origin(self._scope, self.headers)
+        return self._origin
+
+    @property
+    def client(self) -> str | None:
+        """The client's address, or None on a unix socket."""
+        if not self._hall.trusting:
+            peer = self._scope.get("client")
+            return (peer[0] or None) if peer else None  # granian names a unix socket's peer ""
+        return self.origin.client
+
+    @property
+    def scheme(self) -> str:
+        """The scheme the client used: "http", "https", "ws" or "wss"."""
+        return self.origin.scheme
+
+    @property
+    def host(self) -> str:
+        """The authority the client asked for, port included where it was sent."""
+        return self.origin.host
+
+    @property
+    def permissions(self) -> Permissions:
+        """Who may what, as the access plugin says, else core."""
+        return self._hall.permissions()
+
+    @property
+    def framework(self) -> str | None:
+        """The package of the app's framework, where it is known."""
+        return self._hall.framework
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A place for plugins to keep what belongs to this exchange, keyed by instance name."""
+        if self._state is None:
+            self._state = {}
+        return self._state
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.id} {self.method} {self.route_path} status={self.status}>"

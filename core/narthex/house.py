@@ -1,0 +1,136 @@
+"""What a plugin may use: its House. Each plugin instance gets one of its own; what they share is behind it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from narthex.clock import Clock, SystemClock
+from narthex.config import NarthexSettings
+from narthex.events import EventBus
+from narthex.link import Link
+from narthex.live import LiveExchanges
+from narthex.metrics import Metrics
+from narthex.services import CorePermissions, Permissions, Services
+from narthex.storage import Store
+from narthex.tasks import Tasks
+
+S = TypeVar("S")
+BootHook = tuple[str, Callable[[], Any], bool]
+"""Instance name, bound hook, whether it must be awaited."""
+
+
+@dataclass(eq=False)
+class Estate:
+    """What the houses of all plugins stand on. One per Narthex; core's own, not for plugins.
+
+    Attributes:
+        boot_hooks: hook name to the implementations, in file order; filled by the loader.
+        ready: start-up has ended and the house is not on its way down.
+    """
+
+    settings: NarthexSettings
+    directory: Path
+    clock: Clock = field(default_factory=SystemClock)
+    tasks: Tasks = field(default_factory=Tasks)
+    metrics: Metrics = field(default_factory=Metrics)
+    services: Services = field(default_factory=Services)
+    live: LiveExchanges = field(default_factory=LiveExchanges)
+    boot_hooks: dict[str, tuple[BootHook, ...]] = field(default_factory=dict[str, tuple[BootHook, ...]])
+    ready: bool = False
+
+    def __post_init__(self) -> None:
+        self.events = EventBus(self.tasks)
+        self._core_permissions = CorePermissions()
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store, made when first asked for: only then SQLAlchemy is imported, and the store opened at start-up."""
+        if self._store is None:
+            from narthex.store import Store as SqlStore  # noqa: PLC0415  a house without it does not import it
+            from narthex.store.address import parse  # noqa: PLC0415
+
+            self._store = SqlStore(parse(self.settings.store.reveal(), self.directory), self.clock)
+        return self._store
+
+    def tables(self) -> list[Any]:
+        """What plugins keep in the store; a plugin with several instances says it as often."""
+        given = (give() for _, give, _ in self.boot_hooks.get("tables", ()))
+        return [tables for tables in given if tables is not None]
+
+    @property
+    def stored(self) -> bool:
+        """Whether any plugin has asked for the store."""
+        return self._store is not None
+
+    def permissions(self) -> Permissions:
+        """The access plugin's answer to who may what, else core's own."""
+        offered = self.services.service(Permissions, None, "core")  # type: ignore[type-abstract]  # a Protocol is the key
+        return self._core_permissions if offered is None else offered
+
+
+class House:
+    """The house as one plugin instance sees it.
+
+    Attributes:
+        instance: the name of the plugin's table in the file.
+        directory: where the configuration file lies; relative paths of settings start here.
+        settings: the `[narthex]` table.
+        clock: the three clocks.
+        events: publish and subscribe to typed events.
+        metrics: counters, gauges and histograms; they cost nothing without a metrics plugin.
+        live: the exchanges under way; closes them by token, session or subject.
+        log: a standard logger named `narthex.plugins.<instance>`.
+    """
+
+    def __init__(self, estate: Estate, instance: str) -> None:
+        self._estate = estate
+        self.instance = instance
+        self.directory = estate.directory
+        self.settings = estate.settings
+        self.clock = estate.clock
+        self.events = estate.events
+        self.metrics = estate.metrics
+        self.live = estate.live
+        self.log = logging.getLogger(f"narthex.plugins.{instance}")
+
+    @property
+    def ready(self) -> bool:
+        """Whether start-up has ended and the house is not on its way down."""
+        return self._estate.ready
+
+    @property
+    def store(self) -> Store:
+        """The store. Ask for it while the plugin is built; it is open from `start` to the end of `stop`."""
+        return self._estate.store
+
+    @property
+    def link(self) -> Link:
+        """Tells every process of the deployment to look; goes with the store."""
+        return self._estate.store.link
+
+    def spawn(self, work: Callable[[], Awaitable[None]], name: str = "") -> None:
+        """Run `work` in the background until it returns or the house stops; after a fault it is started again."""
+        self._estate.tasks.spawn(work, f"{self.instance}: {name or getattr(work, '__name__', 'task')}")
+
+    def provide(self, protocol: type, service: object) -> None:
+        """Offer `service` to other plugins under `protocol`. Only while the plugin is built."""
+        self._estate.services.provide(protocol, service, self.instance)
+
+    def service(self, protocol: type[S], instance: str | None = None) -> S | None:
+        """What another plugin offers under `protocol`, or None. From `start` on.
+
+        Raises:
+            BootError: several offer it and `instance` names none, or the named one does not offer it.
+        """
+        return self._estate.services.service(protocol, instance, self.instance)
+
+    def permissions(self) -> Permissions:
+        """Who may what: the access plugin's answer, else core's order user < engineer < admin."""
+        return self._estate.permissions()
+
+    def hooks(self, name: str) -> Sequence[BootHook]:
+        """Every plugin's implementation of a boot hook (`health`, `panels`, ...), in file order."""
+        return self._estate.boot_hooks.get(name, ())

@@ -1,0 +1,276 @@
+"""Calling the hooks of a stage, and turning every fault of theirs into a verdict or a count.
+
+A guard that raises, runs out of time or returns nonsense refuses. An observer that does so is counted and logged,
+and changes nothing. Nothing in here writes to the client.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from narthex.asgi import sendable
+from narthex.errors import ContractError, DependencyError
+from narthex.events import Event, EventBus, ExchangeRefused, HookFailed
+from narthex.exchange import Exchange
+from narthex.identity import Identity
+from narthex.metrics import Metrics
+from narthex.plan import Step
+from narthex.timed import timed
+from narthex.verdict import Allow, Answer, Deny, Header
+
+_log = logging.getLogger("narthex.hooks")
+_shadow_log = logging.getLogger("narthex.shadow")
+
+
+class StageRunner:
+    """Runs the stages of one house; holds its counters, keeps nothing of an exchange."""
+
+    def __init__(self, events: EventBus, metrics: Metrics) -> None:
+        self._events = events
+        self._refusals = metrics.counter("narthex_refusals_total", "Exchanges refused.", ("plugin", "code"))
+        self._shadowed = metrics.counter(
+            "narthex_shadow_denials_total",
+            "Exchanges that a plugin in shadow mode would have refused.",
+            ("plugin", "code"),
+        )
+        self._failures = metrics.counter(
+            "narthex_hook_failures_total",
+            "Hooks that raised, ran out of time or returned nonsense.",
+            ("plugin", "hook"),
+        )
+
+    async def guard(self, exchange: Exchange, steps: Sequence[Step], *, forgive: bool) -> Deny | Answer | None:
+        """Ask guards in order; the first Deny or Answer ends it.
+
+        Args:
+            exchange: the exchange.
+            steps: `admit` or `vet`.
+            forgive: whether a Deny of status 401 only makes the caller anonymous (`vet` on open paths).
+        """
+        for step in steps:
+            given = await self._call(step, exchange)
+            if given is None:
+                continue
+            verdict = given if isinstance(given, (Deny, Answer)) else self._nonsense(step, exchange, given)
+            if step.shadow:
+                self._would_refuse(step, exchange, verdict)
+            elif forgive and isinstance(verdict, Deny) and verdict.status == 401:
+                exchange.identity = None
+            else:
+                exchange.decided_by = step
+                return verdict
+        return None
+
+    async def identify(self, exchange: Exchange, steps: Sequence[Step], *, forgive: bool) -> Deny | Answer | None:
+        """Ask identifiers in order until one knows the caller, and put the identity on the exchange."""
+        for step in steps:
+            given = await self._call(step, exchange)
+            if given is None:
+                continue
+            if isinstance(given, Identity):
+                exchange.identity = given
+                return None
+            verdict = given if isinstance(given, (Deny, Answer)) else self._nonsense(step, exchange, given)
+            if step.shadow:
+                self._would_refuse(step, exchange, verdict)
+            elif not (forgive and isinstance(verdict, Deny) and verdict.status == 401):
+                exchange.decided_by = step
+                return verdict
+        return None
+
+    async def policies(self, exchange: Exchange, steps: Sequence[Step], *, known: bool) -> Deny | Answer | None:
+        """Ask every policy: any Deny wins, then any Answer; without one Allow the exchange is refused.
+
+        Args:
+            exchange: gets the Allow as its verdict.
+            steps: `authorize`.
+            known: whether an identifier is installed, so that an anonymous caller can do better: 401 instead of 403.
+        """
+        answer: tuple[Step, Answer] | None = None
+        allow: tuple[Step, Allow] | None = None
+        enforced = False
+        for step in steps:
+            enforced = enforced or not step.shadow
+            given = await self._call(step, exchange)
+            if given is None:
+                continue
+            if not isinstance(given, (Allow, Deny, Answer)):
+                given = self._nonsense(step, exchange, given)
+            if step.shadow:
+                if not isinstance(given, Allow):
+                    self._would_refuse(step, exchange, given)
+            elif isinstance(given, Deny):
+                exchange.decided_by = step
+                return given
+            elif isinstance(given, Answer):
+                answer = answer or (step, given)
+            else:
+                allow = allow or (step, given)
+        if answer is not None:
+            exchange.decided_by = answer[0]
+            return answer[1]
+        if allow is not None:
+            exchange.decided_by, exchange.verdict = allow
+            return None
+        if not enforced:
+            return None
+        if exchange.identity is None and known:
+            return Deny(401, "authentication_required", "no policy allows this to an anonymous caller")
+        return Deny(403, "not_allowed", "no policy allows this")
+
+    async def witness(self, exchange: Exchange, steps: Sequence[Step]) -> bool:
+        """Let every witness keep its record; False when one could not."""
+        for step in steps:
+            given = await self._call(step, exchange)
+            if given is not None:
+                if not isinstance(given, Deny):
+                    self._nonsense(step, exchange, given)
+                exchange.decided_by = step
+                return False
+        return True
+
+    async def headers(self, exchange: Exchange, steps: Sequence[Step]) -> list[Header]:
+        """Collect the response headers that plugins append; what a faulty one gives is left out."""
+        fields: list[Header] = []
+        for step in steps:
+            try:
+                given = step.call(exchange)
+                if step.is_async:
+                    given = await timed(given, step.timeout)
+                if given:
+                    fields.extend(_checked(given))
+            except asyncio.CancelledError as error:
+                if _is_cancelled():
+                    raise
+                self._failed(step, exchange, error)
+            except Exception as error:  # noqa: BLE001  whatever a plugin raises
+                self._failed(step, exchange, error)
+        return fields
+
+    async def observe(self, exchange: Exchange, steps: Sequence[Step]) -> None:
+        """Tell every observer, whatever the others do; a cancellation is passed on after the last."""
+        cancelled: asyncio.CancelledError | None = None
+        for step in steps:
+            try:
+                given = step.call(exchange)
+                if step.is_async:
+                    await timed(given, step.timeout)
+                elif given is not None:
+                    self._nonsense(step, exchange, given)
+            except asyncio.CancelledError as error:
+                if _is_cancelled():
+                    cancelled = error
+                else:
+                    self._failed(step, exchange, error)
+            except Exception as error:  # noqa: BLE001
+                self._failed(step, exchange, error)
+        if cancelled is not None:
+            raise cancelled
+
+    async def _call(self, step: Step, exchange: Exchange) -> Any:
+        """What the hook answers; a fault of it is a Deny."""
+        try:
+            given = step.call(exchange)
+            if step.is_async:
+                given = await timed(given, step.timeout)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            return self._fault(step, exchange, error)
+        except Exception as error:  # noqa: BLE001
+            return self._fault(step, exchange, error)
+        return given
+
+    def _nonsense(self, step: Step, exchange: Exchange, given: object) -> Deny:
+        _discard(given)
+        what = f"{step.hook} returned {type(given).__name__}, which this stage does not know"
+        return self._fault(step, exchange, ContractError(what))
+
+    def _fault(self, step: Step, exchange: Exchange, error: BaseException) -> Deny:
+        self._failed(step, exchange, error)
+        if isinstance(error, TimeoutError):
+            return Deny(503, "guard_timed_out", f"{step.hook} of {step.instance} ran out of time")
+        if isinstance(error, DependencyError):
+            return Deny(503, error.code, str(error), retry_after=error.retry_after)
+        return Deny(500, "guard_failed", f"{step.hook} of {step.instance} failed: {type(error).__name__}")
+
+    def _failed(self, step: Step, exchange: Exchange, error: BaseException) -> None:
+        self._failures.inc(step.instance, step.hook)
+        expected = isinstance(error, (TimeoutError, DependencyError))  # a stack would tell nothing more
+        what = f": {type(error).__name__} {error}".rstrip() if expected else ""
+        _log.error("%s of plugin %s failed%s", step.hook, step.instance, what, exc_info=None if expected else error)
+        self._publish(
+            HookFailed,
+            lambda: HookFailed(
+                exchange_id=exchange.id, plugin=step.instance, hook=step.hook, error=type(error).__name__
+            ),
+        )
+
+    def _would_refuse(self, step: Step, exchange: Exchange, given: Deny | Answer) -> None:
+        deny = given if isinstance(given, Deny) else Deny(403, "answered", f"would have answered {given.status}")
+        self._shadowed.inc(step.instance, deny.code)
+        _shadow_log.info(
+            "%s would have refused %s %r: %s %s",
+            step.instance,
+            exchange.method,
+            exchange.route_path,
+            deny.code,
+            deny.reason,
+        )
+        self._tell(exchange, deny, step, shadow=True)
+
+    def refused(self, exchange: Exchange, deny: Deny) -> None:
+        """Count a refusal and tell who listens."""
+        step = exchange.decided_by
+        self._refusals.inc("core" if step is None else step.instance, deny.code)
+        self._tell(exchange, deny, step, shadow=False)
+
+    def _tell(self, exchange: Exchange, deny: Deny, step: Step | None, *, shadow: bool) -> None:
+        def event() -> ExchangeRefused:
+            return ExchangeRefused(
+                exchange_id=exchange.id,
+                method=exchange.method,
+                path=exchange.route_path,
+                client=exchange.client,
+                subject=exchange.identity.subject if exchange.identity else None,
+                status=deny.status,
+                code=deny.code,
+                reason=deny.reason,
+                rule=deny.rule,
+                plugin="core" if step is None else step.instance,
+                where="" if step is None else step.where,
+                shadow=shadow,
+            )
+
+        self._publish(ExchangeRefused, event)
+
+    def _publish(self, kind: type[Event], make: Callable[[], Event]) -> None:
+        if self._events.wanted(kind):
+            self._events.publish(make())
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancels this task, as opposed to a hook that raised CancelledError of its own."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _discard(given: object) -> None:
+    """Close a coroutine that nobody will await, so that Python does not warn of it."""
+    close = getattr(given, "close", None)
+    if asyncio.iscoroutine(given) and close is not None:
+        close()
+
+
+def _checked(given: Any) -> list[Header]:
+    """The fields a `respond` hook gave, none of which may split the response."""
+    if not isinstance(given, (list, tuple)):
+        _discard(given)
+        raise ContractError(f"respond returned {type(given).__name__}, not a list of pairs of bytes")
+    fields: list[Header] = []
+    for name, value in cast("list[tuple[object, object]]", given):
+        if not isinstance(name, bytes) or not isinstance(value, bytes) or not sendable(name, value):
+            raise ContractError("respond gives pairs of bytes that can be sent as header fields (RFC 9110 §5.5)")
+        fields.append((name, value))
+    return fields

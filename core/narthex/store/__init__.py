@@ -1,0 +1,221 @@
+"""The store: where plugins keep what must not be lost.
+
+A plugin writes by giving the writer a job, and has its result once that is durable; it reads on a thread of its own.
+
+    async def remember(connection): ...
+    version = await house.store.write(log.appending({"subject": "alice"}))
+    rows = await house.store.read(lambda connection: log.after(connection, version))
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from narthex.clock import Clock
+from narthex.errors import DependencyError, StartError
+from narthex.hooks import Health
+from narthex.link import Link, LocalLink
+from narthex.store.address import Address
+from narthex.store.engines import READERS, is_world, make_file, reading, writing
+from narthex.store.groups import Job, first_line
+from narthex.store.logs import RisingLog, log_columns
+from narthex.store.members import Member, Membership
+from narthex.store.migrations import Tables, upgrade
+from narthex.store.turnstile import Turnstile
+from narthex.store.writer import Writer
+
+__all__ = ["Member", "RisingLog", "Store", "Tables", "log_columns"]
+
+T = TypeVar("T")
+_log = logging.getLogger("narthex.store")
+
+TTL = 10.0
+"""Seconds without a beat after which a member counts as gone."""
+_NOT_OPEN = "the store is not open in this process"
+
+
+class Store:
+    """The deployment's store, as one process has it open.
+
+    Attributes:
+        address: where it is.
+        link: tells all processes to look.
+        membership: this process among those that serve.
+    """
+
+    def __init__(self, address: Address, clock: Clock, *, ttl: float = TTL) -> None:
+        self.address = address
+        self.link = _link(address)
+        self.membership = Membership(clock, ttl)
+        self._turnstile: Turnstile | None = None
+        self._reading: Engine | None = None
+        self._writing: Engine | None = None
+        self._writer: Writer | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._beats: asyncio.Task[None] | None = None
+        self._pid = 0
+
+    async def start(self, tables: Sequence[Tables] = ()) -> None:
+        """Open it, bring every table up to date under a lock, join the members.
+
+        Raises:
+            StartError: it cannot be opened or migrated.
+        """
+        try:
+            await asyncio.to_thread(self._open, tables)
+            await self.link.start()
+            self.membership.begin()
+            await self.write(self.membership.beat)
+        except BaseException as error:
+            await self.stop()
+            if not isinstance(error, OSError | SQLAlchemyError | DependencyError):
+                raise
+            reason = first_line(error)
+            raise StartError(f"the store {self.address} cannot be opened: {reason}") from error
+        self._beats = asyncio.create_task(self._beat(), name="narthex membership")
+
+    async def stop(self) -> None:
+        """Leave the members, write what waits, tell of it, close."""
+        beats, self._beats = self._beats, None
+        if beats is not None:
+            beats.cancel()
+            with suppress(asyncio.CancelledError):
+                await beats
+            with suppress(DependencyError):
+                await self.write(self.membership.leave)
+        await asyncio.to_thread(self._close)
+        await self.link.stop()
+
+    async def write(self, job: Job[T]) -> T:
+        """Run the job in the writer and return its result once that is durable.
+
+        Args:
+            job: takes a SQLAlchemy connection inside a transaction it shares with other jobs; may be run twice.
+
+        Raises:
+            DependencyError: the store does not take it.
+            Exception: what the job raised; nothing of it was written.
+        """
+        return await self._open_writer().write(job)
+
+    def write_blocking(self, job: Job[T]) -> T:
+        """As `write`, from a thread other than the event loop's."""
+        return self._open_writer().write_blocking(job)
+
+    def post(self, job: Job[object]) -> bool:
+        """Have the job written soon, without waiting; False, and counted, where there is no room."""
+        return self._open_writer().post(job)
+
+    async def read(self, job: Job[T]) -> T:
+        """Run the job on a reader's thread and connection.
+
+        Raises:
+            DependencyError: the store does not answer.
+        """
+        readers = self._readers
+        if readers is None or self._pid != os.getpid():
+            raise DependencyError(_NOT_OPEN)
+        return await asyncio.get_running_loop().run_in_executor(readers, self.read_blocking, job)
+
+    def read_blocking(self, job: Job[T]) -> T:
+        """As `read`, on the calling thread."""
+        reading = self._reading
+        if reading is None or self._pid != os.getpid():
+            raise DependencyError(_NOT_OPEN)
+        try:
+            with reading.connect() as connection:
+                return job(connection)
+        except SQLAlchemyError as error:
+            if is_world(error):
+                raise DependencyError("the store could not be read", retry_after=1) from error
+            raise
+
+    async def members(self) -> Sequence[Member]:
+        """Every process that serves."""
+        return await self.read(self.membership.living)
+
+    async def health(self) -> Health:
+        """Whether the store takes a write; a full disk takes none, so it has to be a real one."""
+        try:
+            await self.write(self.membership.beat)
+        except DependencyError as error:
+            return Health("fail", str(error))
+        return Health("pass")
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """The fair lock between processes of this host; nothing where the store has its own."""
+        return self._turnstile.passing() if self._turnstile is not None else nullcontext()
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise DependencyError(_NOT_OPEN)
+        return self._writer
+
+    def _open(self, tables: Sequence[Tables]) -> None:
+        self._pid = os.getpid()
+        file = self.address.file
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext
+        if file is not None:
+            make_file(self.address)
+            self._turnstile = Turnstile(file)
+            turn = self._turnstile.passing
+        self._writing = writing(self.address)
+        self._reading = reading(self.address)
+        upgrade(self._writing, tables, turn)
+        if file is not None:
+            _sync_directory(file.parent)
+        self._writer = Writer(self._writing, turn, committed=self.link.committed)
+        self._writer.start()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="narthex-reader")
+
+    def _close(self) -> None:
+        writer, readers, engines = self._writer, self._readers, (self._reading, self._writing)
+        turnstile, self._turnstile = self._turnstile, None
+        self._writer = self._readers = self._reading = self._writing = None
+        if self._pid != os.getpid():  # a forked child: connections and locks are its parent's, who still needs them
+            return
+        if writer is not None:
+            writer.stop()
+        if readers is not None:
+            readers.shutdown()
+        for engine in engines:
+            if engine is not None:
+                engine.dispose()
+        if turnstile is not None:
+            turnstile.close()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.membership.ttl / 3)
+            try:
+                await self.write(self.membership.beat)
+            except Exception as error:  # noqa: BLE001  whatever it is, the next beat may succeed
+                _log.warning("this process could not say that it is alive: %s", error)
+
+
+def _link(address: Address) -> Link:
+    if address.kind == "postgresql":
+        from narthex.link.postgres import PostgresLink  # noqa: PLC0415  only where it is the store
+
+        return PostgresLink(address.url)
+    if address.file is not None:
+        from narthex.link.host import HostLink  # noqa: PLC0415
+
+        return HostLink(address.file.with_name(f"{address.file.name}-link"))
+    return LocalLink()
+
+
+def _sync_directory(directory: os.PathLike[str]) -> None:
+    """Make the file's name durable too: a new file is not on the disk before its directory is."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,169 @@
+"""SQLAlchemy engines as a durable store needs them: one for the writer, one for readers."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from narthex.errors import ContractError
+from narthex.store.address import Address
+
+BUSY: Final = 10.0
+"""Seconds SQLite waits for a lock; between our own writers the turnstile is fair, this is for everybody else's."""
+READERS: Final = 4
+"""Connections for readers, and threads that use them."""
+
+# SQLite's primary result codes that tell of the world and not of the statement: busy, locked, out of memory,
+# read-only, interrupted, I/O, corrupt, full, cannot open, protocol, not a database.
+_WORLD: Final = frozenset({5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26})
+# SQLSTATE classes: connection, transaction undone (a deadlock), insufficient resources, operator intervention, system
+# error; and a read-only server, such as the standby that one is still connected to after a failover.
+_WORLD_STATES: Final = ("08", "40", "53", "57", "58", "25006")
+# As SQLite's BEGIN IMMEDIATE: one group at a time in a schema. Groups that took the rows of several logs, each in its
+# own order, would wait for one another until the server ended one of them.
+_TAKE_TURNS: Final = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('narthex writer:' || coalesce(current_schema(), ''), 0))"
+)
+# A new connection may find a group in the WAL whose sync failed. Linux reports such an error once and takes the pages
+# for written: no later sync of the WAL would bring them to the disk, and after a power cut everything behind them is
+# unreadable. So what is found there is copied into the database, and that synced, before anything is added behind it.
+_HEAL: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+_PROMPT: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A PostgreSQL that went without a word is noticed in about ten seconds; the kernel would take up to two hours."""
+_FAILED: Final = 3  # libpq's PQTRANS_INERROR
+
+
+def make_file(address: Address) -> None:
+    """Make SQLite's file where there is none, for its owner alone; SQLite itself would let others read it.
+
+    Raises:
+        FileNotFoundError: its directory does not exist.
+    """
+    file = address.file
+    if file is not None:
+        if not file.parent.is_dir():
+            raise FileNotFoundError(f"its directory {file.parent} does not exist")
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def writing(address: Address) -> Engine:
+    """The writer's engine: every transaction takes the write lock at once, and a commit is an fsync."""
+    if address.kind == "postgresql":
+        engine = create_engine(address.url, pool_size=1, max_overflow=2, connect_args=_PROMPT)
+        event.listen(engine, "connect", _wait_for_disk)
+        event.listen(engine, "begin", _beginning(_TAKE_TURNS))
+        return engine
+    return _sqlite(address, "BEGIN IMMEDIATE", ("PRAGMA foreign_keys = ON", _HEAL), size=1)
+
+
+def reading(address: Address) -> Engine:
+    """The readers' engine."""
+    if address.kind == "postgresql":
+        return create_engine(address.url, pool_size=READERS, pool_pre_ping=True, connect_args=_PROMPT)
+    return _sqlite(address, "BEGIN", ("PRAGMA query_only = ON",), size=READERS)
+
+
+def is_world(error: BaseException) -> bool:
+    """Whether the error tells of the world (disk, network, server) and not of the statement that met it.
+
+    Args:
+        error: SQLAlchemy's, or the driver's own.
+    """
+    origin: Any = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(origin, sqlite3.Error):
+        return getattr(origin, "sqlite_errorcode", 0) & 0xFF in _WORLD
+    if not type(origin).__module__.startswith("psycopg"):
+        return isinstance(error, PoolTimeout)
+    state: str | None = origin.sqlstate
+    if state is None:  # the server said nothing any more
+        return type(origin).__name__ in ("OperationalError", "InterfaceError")
+    return state.startswith(_WORLD_STATES)
+
+
+def translated(error: Exception, connection: Connection, statement: str) -> Exception:
+    """As SQLAlchemy would have raised what the driver did where it was used directly; anything else as it is.
+
+    The driver is used directly for the few statements that every group runs: SQLAlchemy's 30 to 50 µs for each are
+    what a record costs that is alone.
+    """
+    dialect: Any = connection.dialect
+    driver = dialect.loaded_dbapi
+    if not isinstance(error, driver.Error):
+        return error
+    lost = dialect.is_disconnect(error, driver_connection(connection), None)
+    found: Exception = DBAPIError.instance(
+        statement, None, error, driver.Error, connection_invalidated=lost, dialect=dialect
+    )
+    return found
+
+
+def driver_connection(connection: Connection) -> Any:
+    """The driver's own, in the same transaction."""
+    return connection.connection.driver_connection
+
+
+def must_be_intact(connection: Connection) -> None:
+    """Make sure that a commit would keep all that was written. No I/O.
+
+    A job may hide an error that has undone what others wrote before it, and a commit says nothing: PostgreSQL turns
+    that of a failed transaction into a rollback, and Python's SQLite driver does nothing where there is no transaction.
+
+    Raises:
+        ContractError: it would not.
+    """
+    raw = driver_connection(connection)
+    intact = raw.in_transaction if isinstance(raw, sqlite3.Connection) else raw.pgconn.transaction_status != _FAILED
+    if not intact:
+        raise ContractError("a job of the store hid an error, or ended the transaction that it shares with others")
+
+
+def _sqlite(address: Address, begin: str, pragmas: tuple[str, ...], size: int) -> Engine:
+    engine = create_engine(
+        address.url,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=2,
+        connect_args={"timeout": BUSY, "check_same_thread": False, "isolation_level": None},
+    )
+    first = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL") if address.kind == "sqlite" else ()
+    event.listen(engine, "connect", _preparing((*first, *pragmas)))
+    event.listen(engine, "begin", _beginning(begin))
+    return engine
+
+
+def _wait_for_disk(connection: Any, _record: object) -> None:
+    """Have a commit wait for the disk where somebody has set that it does not; other settings are theirs to choose."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+    connection.commit()
+
+
+def _preparing(pragmas: tuple[str, ...]) -> Callable[[sqlite3.Connection, object], None]:
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in pragmas:
+            connection.execute(pragma).close()
+
+    return prepare
+
+
+def _beginning(statement: str) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        try:
+            driver_connection(connection).execute(statement).close()
+        except Exception as error:
+            raise translated(error, connection, statement) from error
+
+    return begin

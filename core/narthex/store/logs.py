@@ -1,0 +1,114 @@
+"""Rising logs: append-only, with versions that rise in the order of commits.
+
+A sequence hands out numbers before the commit, so a reader at "everything above the last one I saw" misses the row
+that was numbered early and committed late. Here the number is taken by `UPDATE ... RETURNING` on one row of
+`narthex_counters` inside the writing transaction: whoever holds that row holds back every later version until the
+commit. What a reader sees has no gap that will be filled.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, Connection, Dialect, RowMapping, String, Table, select
+
+from narthex.store.engines import driver_connection, translated
+from narthex.store.rows import Rows
+from narthex.store.schema import counters
+
+PAGE: Final = 1000
+"""Rows a reader takes at a time unless it says otherwise."""
+
+# As text, by the driver's mark for a parameter: building it anew for each group costs more than running it.
+_ADVANCE: Final = {
+    mark: f"INSERT INTO {counters.name} (name, value) VALUES ({mark}, {mark}) ON CONFLICT (name)"  # noqa: S608  no input
+    f" DO UPDATE SET value = {counters.name}.value + excluded.value RETURNING value"
+    for mark in ("?", "%s")
+}
+
+
+def log_columns() -> tuple[Column[Any], Column[Any]]:
+    """The columns that make a table a rising log: its name and the version, together the primary key."""
+    return (
+        Column("log", String(200), primary_key=True),
+        Column("version", BigInteger, primary_key=True, autoincrement=False),
+    )
+
+
+class RisingLog:
+    """One log in a table that begins with `log_columns()`; a table may hold many.
+
+    Args:
+        name: unique in the store: the plugin and its instance, "revocation:revocation".
+        table: where the rows are.
+    """
+
+    def __init__(self, name: str, table: Table) -> None:
+        self.name = name
+        self.table = table
+        self._shapes: dict[tuple[str, tuple[str, ...]], Rows] = {}
+
+    def append_in(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> range:
+        """Append within a writer's job, in the transaction of whatever else it does.
+
+        Returns:
+            The versions given, in the order of `rows`.
+        """
+        if not rows:
+            return range(0)
+        last = _advance(connection, self.name, len(rows))
+        versions = range(last - len(rows) + 1, last + 1)
+        numbers = iter(versions)
+        for keys, run in groupby(rows, tuple):
+            alike = tuple(run)
+            self._shape(connection.dialect, keys).put(connection, alike, [(self.name, next(numbers)) for _ in alike])
+        return versions
+
+    def appending(self, row: Mapping[str, Any]) -> "Append":
+        """A job for the writer that appends one row and gives its version; many of them are one statement."""
+        return Append(self, row)
+
+    def after(self, connection: Connection, version: int, limit: int = PAGE) -> Sequence[RowMapping]:
+        """Up to `limit` rows above `version`, in order, none missing between them."""
+        columns = self.table.c
+        query = select(self.table).where(columns.log == self.name, columns.version > version)
+        return connection.execute(query.order_by(columns.version).limit(limit)).mappings().all()
+
+    def _shape(self, dialect: Dialect, keys: tuple[str, ...]) -> Rows:
+        shape = self._shapes.get((dialect.name, keys))
+        if shape is None:
+            shape = self._shapes[dialect.name, keys] = Rows(self.table, ("log", "version"), keys, dialect)
+        return shape
+
+    def last(self, connection: Connection) -> int:
+        """The highest version committed, 0 for an empty log. One row read."""
+        found = connection.execute(select(counters.c.value).where(counters.c.name == self.name)).scalar()
+        return 0 if found is None else int(found)
+
+
+class Append:
+    """One row for a rising log, as a job of the writer."""
+
+    __slots__ = ("_row", "kind")
+
+    def __init__(self, log: RisingLog, row: Mapping[str, Any]) -> None:
+        self.kind = log  # appends to one log are one statement
+        self._row = row
+
+    def run_all(self, connection: Connection, jobs: "Sequence[Append]") -> range:
+        """Append the rows of all jobs."""
+        return self.kind.append_in(connection, [job._row for job in jobs])  # noqa: SLF001  its own kind
+
+    def __call__(self, connection: Connection) -> int:
+        """Append the row and give its version: a job like any other."""
+        return self.run_all(connection, [self])[0]
+
+
+def _advance(connection: Connection, name: str, count: int) -> int:
+    """Take `count` versions; the row stays locked until the transaction ends. One statement."""
+    statement = _ADVANCE["?" if connection.dialect.name == "sqlite" else "%s"]
+    try:
+        (last,) = driver_connection(connection).execute(statement, (name, count)).fetchone()
+    except Exception as error:
+        raise translated(error, connection, statement) from error
+    return int(last)

@@ -1,0 +1,1 @@
+"""How core's own tables came to be what `narthex.store.schema` says."""
