@@ -1,0 +1,1 @@
+"""Heavier plugins, one folder each."""
