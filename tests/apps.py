@@ -4,6 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from narthex.asgi import ASGIApp, Message, Receive, Scope, Send
+from narthex.testing import Hello
+
+__all__ = ["Hello", "app_of", "body", "calls", "http", "start"]
 
 
 def start(status: int = 200, *headers: tuple[bytes, bytes]) -> Message:
@@ -12,34 +15,6 @@ def start(status: int = 200, *headers: tuple[bytes, bytes]) -> Message:
 
 def body(content: bytes = b"", *, more: bool = False) -> Message:
     return {"type": "http.response.body", "body": content, "more_body": more}
-
-
-class Hello:
-    """Answers 200 "hello"; accepts a websocket and echoes; knows no lifespan.
-
-    Attributes:
-        scopes: what it was given, in order.
-    """
-
-    def __init__(self) -> None:
-        self.scopes: list[Scope] = []
-
-    @property
-    def reached(self) -> bool:
-        return bool(self.scopes)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            raise NotImplementedError("no lifespan")
-        self.scopes.append(scope)
-        if scope["type"] == "http":
-            await send(start(200, (b"content-length", b"5")))
-            await send(body(b"hello"))
-            return
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": message["text"]})
 
 
 def http(function: Callable[[Scope, Receive, Send], Awaitable[Any]]) -> ASGIApp:

@@ -45,13 +45,13 @@ PAGE: Final = (
     ("", (("narthex.storage", "Store"),)),
     ("In the app", (("narthex.context", "current_exchange current_identity log_context"),)),
     ("", (("narthex.guards", "require_auth require_role require_permission Refused"),)),
-    (
-        "Testing",
-        (("narthex.testing", "request websocket Reply config FixedClock drive http_scope websocket_scope"),),
-    ),
+    ("Testing", (("narthex.testing.driving", "request websocket Reply"), ("narthex.testing.fakes", "config"))),
+    ("", (("narthex.testing.client", "Client"), ("narthex.testing.identity", "as_identity"))),
+    ("", (("narthex.testing.fakes", "Hello FixedClock a_house an_exchange memory_store Counted"),)),
+    ("", (("narthex.testing.driving", "drive http_scope websocket_scope"),)),
 )
 """Heading, and under it modules with their names; no heading goes on with the one before."""
-_OFFERED_BY: Final = ("narthex", "narthex.config")
+_OFFERED_BY: Final = ("narthex", "narthex.config", "narthex.testing")
 """Packages whose `__all__` says that a name is imported from there, and not from the module that defines it."""
 _SECTION: Final = re.compile(r"^(Attributes|Args|Returns|Raises|Yields):$", re.MULTILINE)
 _OUTSIDE: Final = re.compile(r"^\S", re.MULTILINE)

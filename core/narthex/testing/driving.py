@@ -1,29 +1,14 @@
-"""Driving an ASGI app without a server: every message in order, nothing normalised.
-
-reply = asyncio.run(request(Narthex(app, config), "GET", "/orders"))
-assert reply.status == 200
-"""
+"""Driving an ASGI app without a server: every message in order, nothing normalised."""
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 from narthex.asgi import ASGIApp, Headers, Message, Scope
-
-__all__ = [
-    "FixedClock",
-    "HeaderPairs",
-    "Reply",
-    "config",
-    "drive",
-    "http_scope",
-    "request",
-    "websocket",
-    "websocket_scope",
-]
+from narthex.testing.identity import must_be_asked
 
 HeaderPairs = Iterable[tuple[str, str]]
 
@@ -126,7 +111,9 @@ async def drive(app: ASGIApp, scope: Scope, incoming: Sequence[Message], limit: 
 
     Raises:
         TimeoutError: the app was still running after `limit` seconds.
+        LookupError: inside `as_identity`, and the house has no identifier that knows of it.
     """
+    must_be_asked(app)
     reply = Reply()
     waiting = list(incoming)
 
@@ -168,30 +155,3 @@ async def websocket(
         {"type": "websocket.disconnect", "code": 1000, "reason": ""},
     ]
     return await drive(app, websocket_scope(target, headers, **more), incoming)
-
-
-@dataclass(slots=True)
-class FixedClock:
-    """A clock that moves only when told to.
-
-    Attributes:
-        time: what all three clocks say, seconds.
-    """
-
-    time: float = 1_700_000_000.0
-
-    def now(self) -> float:
-        """The held time."""
-        return self.time
-
-    monotonic = now
-    boottime = now
-
-    def advance(self, seconds: float) -> None:
-        """Move on."""
-        self.time += seconds
-
-
-def config(**plugins: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration with these plugin tables; `_` in a name is written `-`."""
-    return {"plugins": {name.replace("_", "-"): dict(table) for name, table in plugins.items()}}
