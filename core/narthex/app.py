@@ -1,35 +1,26 @@
-"""Narthex: an ASGI app in front of yours. The walk of one request, from top to bottom."""
+"""Narthex: an ASGI app in front of yours. Its life from boot to stop; what happens to one exchange is in `walk`."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
-from operator import is_not
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from narthex import access, guards
+from narthex import guards
 from narthex.asgi import ASGIApp, Receive, Scope, Send
-from narthex.chain import fold
+from narthex.chain import Chain
 from narthex.clock import Clock, SystemClock
 from narthex.config import Config, load
 from narthex.context import exchange_var
-from narthex.dress import Dress, hand_back
-from narthex.endpoint import serve_endpoint
+from narthex.draining import Draining
 from narthex.events import HouseStarted, HouseStopping
-from narthex.exchange import Exchange, Hall
-from narthex.frameworks import framework_of, own_root
-from narthex.house import Estate
-from narthex.lifespan import AppLifespan, Life, converse
-from narthex.loader import build
-from narthex.passage import INTENT_UNRECORDED, Passage, is_gone
-from narthex.paths import odd_path
+from narthex.exchange import Exchange
+from narthex.guests import Guest
+from narthex.house import Estate, Room
+from narthex.life import Act, Life, Unit
+from narthex.lifespan import AppLifespan, converse
+from narthex.loader import Built, build
 from narthex.plan import Plan
-from narthex.proxies import TrustedProxies
-from narthex.stages import StageRunner
-from narthex.verdict import Answer, Deny
-
-_NOT_STARTED = Deny(503, "not_started", "the house has not started", retry_after=1)
-_passage_var: ContextVar[Passage] = ContextVar("narthex.passage")
+from narthex.reload import Reloaded, Succession
+from narthex.walk import Walk
 
 
 class Narthex:
@@ -58,34 +49,31 @@ class Narthex:
             raise TypeError(
                 f"Narthex takes the app itself, not {app!r}: import it, or use `narthex run`, which takes its name"
             )
-        self.config = config if isinstance(config, Config) else load(config)
-        settings = self.config.settings
-        self._estate = estate = Estate(settings, self.config.directory, clock or SystemClock())
-        built = build(self.config, estate)
-        self.guests = built.guests
-        self.chain = built.chain
-        self.chain.own_root = own_root(app)
+        config = config if isinstance(config, Config) else load(config)
         self._app = app
-        self._inside = fold(built.inside, app)
-        self._outside = fold(built.outside, self._enter) if built.outside else None
-        self._runner = StageRunner(estate.events, estate.metrics)
-        self._hall = Hall(
-            TrustedProxies(settings.trusted_proxies),
-            estate.permissions,
-            trusting=bool(settings.trusted_proxies),
-            framework=framework_of(app),
-            own_root=self.chain.own_root,
-        )
-        self._dress = Dress(settings.expose, identified=bool(self.chain.steps["authenticate"]))
-        self._problem = settings.errors == "problem"
-        self._until_expiry = settings.outlive == "token"
+        self._estate = estate = Estate(config.settings, config.directory, clock or SystemClock())
         self._monotonic = estate.clock.monotonic
-        self._bare = self.chain.bare and self._outside is None and self._inside is app and not self._dress.needed
-        self._bare = self._bare and not self._problem
-        self._state: dict[str, Any] | None = None
-        self._life = Life(self._units(), self._monotonic)
-        self._empty = not self.guests and not settings.drive_lifespan  # nothing to start
+        self._state: dict[str, Any] | None = {} if config.settings.drive_lifespan else None
+        self._life = Life(self._units, self._monotonic)
+        self._draining = Draining(estate, self._life)
+        self._succession: Succession | None = None
+        self._walk = self._walk_of(config, build(config, estate))
         self._live = False  # an empty house is, for good, from its first start
+
+    @property
+    def config(self) -> Config:
+        """The configuration that new exchanges follow."""
+        return self._walk.config
+
+    @property
+    def guests(self) -> tuple[Guest, ...]:
+        """Its plugin instances, in file order."""
+        return self._walk.built.guests
+
+    @property
+    def chain(self) -> Chain:
+        """Its stages."""
+        return self._walk.chain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, websocket or lifespan."""
@@ -93,58 +81,20 @@ class Narthex:
         if kind != "http" and kind != "websocket":
             await self._other(scope, receive, send)
             return
-        chain = self.chain
-        plan = chain.plan(scope, kind)
-        exchange = Exchange(scope, kind, plan, self._hall, self._monotonic())
+        walk = self._walk
+        plan = walk.chain.plan(scope, kind)
+        exchange = Exchange(scope, kind, plan, walk.hall, self._monotonic())
         token = exchange_var.set(exchange)
         try:
-            if self._live and self._bare and not guards.in_use:
-                await self._app(scope, receive, send)
-            else:
-                await self._pass(exchange, plan, scope, receive, send)
+            if self._live:
+                if walk.bare and not guards.in_use:
+                    await self._app(scope, receive, send)
+                    return
+            elif not self._life.serving:
+                plan = exchange.plan = await self._unstarted(plan)
+            await walk.go(exchange, plan, scope, receive, send)
         finally:
             exchange_var.reset(token)
-
-    async def _pass(self, exchange: Exchange, plan: Plan, scope: Scope, receive: Receive, send: Send) -> None:
-        """Walk, whatever happens observe, and let an app's exception go on to the server."""
-        estate = self._estate
-        if not self._live and not self._life.serving:
-            plan = exchange.plan = await self._unstarted(plan)
-        passage = Passage(
-            exchange,
-            receive,
-            send,
-            self._runner,
-            estate.events,
-            estate.clock.now,
-            self._monotonic,
-            self._until_expiry,
-        )
-        estate.live.add(passage)
-        try:
-            if plan.unserved:
-                await passage.finish(_NOT_STARTED, passage.send)
-            elif self._outside is None:
-                await self._walk(passage, scope, passage.receive, passage.send)
-            else:
-                token = _passage_var.set(passage)
-                try:
-                    await self._outside(scope, passage.receive, passage.send)
-                finally:
-                    _passage_var.reset(token)
-        except asyncio.CancelledError:
-            if not passage.cancelled or not _uncancelled():
-                raise
-        except Exception as error:
-            if not await self._settled(passage, error):
-                raise
-        finally:
-            estate.live.discard(passage)
-            passage.left()
-            if exchange.ended is None:
-                exchange.ended = self._monotonic()
-            if plan.observe:
-                await self._runner.observe(exchange, plan.observe)
 
     async def _unstarted(self, plan: Plan) -> Plan:
         """Before start-up has ended: liveness and readiness pass, anything else starts the house and waits.
@@ -156,173 +106,145 @@ class Narthex:
             return Plan(open=True, quiet=plan.quiet, taken=plan.taken)
         return plan if await self._life.ensure() else Plan(unserved=True)
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Where the outside wrappers lead to. What they made of the scope is what is judged."""
-        passage = _passage_var.get()
-        if self._life.serving:
-            exchange = passage.exchange
-            exchange.follow(scope, self.chain.plan(scope, exchange.kind))
-        await self._walk(passage, scope, receive, send)
+    # -- another configuration
 
-    async def _walk(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
-        """The stages in order; the first refusal or answer ends it."""
-        exchange, runner = passage.exchange, self._runner
-        plan = exchange.plan
-        verdict: Deny | Answer | None = None
-        if plan.guarded:
-            verdict = self._odd(exchange, strict=plan.strict)
-        if verdict is None and plan.admit:
-            verdict = await runner.guard(exchange, plan.admit, forgive=False)
-        if verdict is None and plan.authenticate:
-            verdict = await runner.identify(exchange, plan.authenticate, forgive=plan.open)
-        if verdict is None and plan.vet:
-            verdict = await runner.guard(exchange, plan.vet, forgive=plan.open)
-        if verdict is None:
-            if plan.taken is not None:
-                verdict = access.judge(exchange, plan.taken, exchange.permissions)
-            elif plan.allowed_methods:
-                verdict = access.wrong_method(plan.allowed_methods)
-            elif plan.authorize:
-                verdict = await runner.policies(exchange, plan.authorize, known=bool(plan.authenticate))
-        if verdict is None and plan.witness and not await runner.witness(exchange, plan.witness):
-            verdict = INTENT_UNRECORDED
-        if verdict is None:
-            await self._serve(passage, scope, receive, send)
-            left = exchange.verdict
-            if isinstance(left, Deny) and not passage.started and not passage.refused:
-                await passage.finish(left, send)  # a guard refused, and the app caught it and said nothing
-        else:
-            await passage.finish(verdict, send)
+    async def prepare(self, config: str | Path | Mapping[str, Any] | Config) -> Succession:
+        """Build another configuration beside this one and start the plugins that are new in it; exchanges see nothing.
 
-    def _odd(self, exchange: Exchange, *, strict: bool) -> Deny | None:
-        """Refuse what two parsers could read in two ways: odd paths, doubled credentials."""
-        scope = exchange.app_scope
-        why = odd_path(scope, self.chain.own_root) if strict else None
-        if why is not None:
-            return Deny(400, "odd_path", why)
-        if exchange.kind == "http" and scope["method"].upper() == "WEBSOCKET":
-            return Deny(400, "odd_method", "rules name websockets so")
-        headers = exchange.headers
-        if headers.repeated and len(headers.getlist("authorization")) > 1:
-            return Deny(400, "credentials_ambiguous", "several Authorization fields")
-        return None
+        The succession is then committed, or abandoned; preparing another abandons it.
 
-    async def _serve(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the app, or a plugin's endpoint, answer; hand the keys it set back to the caller's scope."""
-        exchange = passage.exchange
-        if exchange.identity is not None:
-            passage.bind(asyncio.current_task())
-        taken = exchange.plan.taken
-        if taken is not None:
-            exchange.route = taken.path
-            await serve_endpoint(taken, exchange, scope, receive, send)
-            return
-        if not self._dress.needed and self._state is None:
-            await self._inside(scope, receive, send)
-            return
-        own = self._dress.scope(exchange, scope, self._state)
-        exchange.app_scope = own
-        worn = dict(own)
+        Raises:
+            BootError: it cannot be followed, asks for what only a restart can change, or a plugin does not start.
+                Everything is as before.
+        """
+        config = config if isinstance(config, Config) else load(config)
+        if self._succession is not None:
+            await self._succession.abandon()
+        self._succession = Succession(self._walk, config, self._estate, self._life, self._unit, self._store_unit)
         try:
-            await self._inside(own, receive, send)
-        finally:
-            if len(own) != len(worn) or any(map(is_not, own.values(), worn.values())):
-                hand_back(own, worn, scope)
+            await self._succession.prepare(self._walk_of)
+        except BaseException:
+            self._succession = None
+            raise
+        return self._succession
 
-    async def _settled(self, passage: Passage, error: Exception) -> bool:
-        """Whether the exception ends here; what the client gets is sent either way."""
-        exchange = passage.exchange
-        if passage.ended or is_gone(error):
-            return True  # the app stumbled over an end that the house made
-        deny = exchange.verdict
-        if isinstance(deny, Deny):
-            if not passage.started:
-                await passage.finish(deny, passage.send)
-            elif not passage.refused:
-                await passage.cut()
-            if guards.raised_by_guard(error):
-                return passage.refused or passage.complete  # else the response had begun: the server must cut it
-        exchange.error = error
-        if passage.started:
-            return False
-        if self._problem:
-            await passage.finish(Deny(500, "internal_error"), passage.send, record=False)
-            return False
-        exchange.status = 500
-        witnesses = exchange.plan.witness
-        if witnesses and not await self._runner.witness(exchange, witnesses):
-            await passage.finish(Deny(503, "outcome_unrecorded", retry_after=1), passage.send)
-        return False
+    def commit(self) -> Reloaded:
+        """Let exchanges that begin from now on follow the configuration that was prepared."""
+        succession, self._succession = self._succession, None
+        if succession is None:
+            raise RuntimeError("no configuration was prepared")
+        self._walk = succession.walk
+        self._live = self._live and not self.guests
+        self._life.arrange(self._rank)
+        return succession.commit()
+
+    async def abandon(self) -> None:
+        """Let go of the configuration that was prepared, if any."""
+        succession, self._succession = self._succession, None
+        if succession is not None:
+            await succession.abandon()
+
+    async def reload(self, config: str | Path | Mapping[str, Any] | Config) -> Reloaded:
+        """Follow another configuration from now on, without losing an exchange.
+
+        A plugin whose table is the same keeps its instance. Exchanges under way finish on the configuration they began
+        with; a plugin that is gone from it stops when the last of them has ended, or after `drain`.
+
+        Raises:
+            BootError: as `prepare`; everything is as before.
+        """
+        await self.prepare(config)
+        return self.commit()
+
+    def _walk_of(self, config: Config, built: Built) -> Walk:
+        return Walk(self._app, config, built, self._estate, self._state, lambda: self._life.serving)
+
+    # -- life
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        estate = self._estate
         if scope["type"] == "lifespan":
-            driven = estate.settings.drive_lifespan  # then the app's own is among our units
-            app = _silent if driven else self._app
-            await converse(scope, receive, send, app, self._life.start, self._life.close, self._look)
+            # Driven by us, the app's own lifespan is among the units.
+            app = _silent if self._state is not None else self._app
+            self._draining.told = True
+            try:
+                await converse(scope, receive, send, app, self._life.start, self._life.close, self._look)
+            finally:
+                self._draining.told = False
         else:
             await self._app(scope, receive, send)
 
-    def _units(self) -> list[tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]]:
+    def _units(self) -> Sequence[Unit]:
         """What starts and stops with the house, in order."""
-        estate = self._estate
-        starts = {instance: (call, wait) for instance, call, wait in estate.boot_hooks["start"]}
-        stops = {instance: (call, wait) for instance, call, wait in estate.boot_hooks["stop"]}
-        units = [
-            ("the house", self._begin, _rest),
-            *self._store_unit(),
-            *(
-                (f"plugin {guest.name}", _act(starts.get(guest.name)), _act(stops.get(guest.name)))
-                for guest in self.guests
-            ),
-        ]
-        if estate.settings.drive_lifespan:
-            self._state = {}
+        units = [Unit("the house", self._begin, _rest)]
+        if self._walk.built.tenancy.tables() or self._estate.stored:
+            units.append(self._store_unit(self._walk.built))
+        units += map(self._unit, self.guests)
+        if self._state is not None:
             own = AppLifespan(
                 self._app,
                 {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state},
             )
-            units.append(("the app's lifespan", own.startup, own.shutdown))
-        units.append(("the app", self._look, _rest))
-        units.append(("background tasks", self._open, self._close))
+            units.append(Unit("the app's lifespan", own.startup, own.shutdown))
+        units.append(Unit("the app", self._look, _rest))
+        units.append(Unit("background tasks", self._open, self._close))
         return units
 
-    def _store_unit(self) -> list[tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]]:
+    def _unit(self, guest: Guest) -> Unit:
+        hooks = self._walk.built.tenancy.boot_hooks if self._succession is None else self._succession.boot_hooks
+        start, stop = (
+            _act(next(((call, wait) for instance, call, wait in hooks[hook] if instance == guest.name), None))
+            for hook in ("start", "stop")
+        )
+        guest.room.unit = unit = Unit(f"plugin {guest.name}", start, stop)
+        return unit
+
+    def _store_unit(self, built: Built) -> Unit:
         """The store opens before the first plugin and closes after the last, where any plugin asked for it."""
-        estate = self._estate
-        tables = estate.tables()
-        if not tables and not estate.stored:
-            return []
-        store = estate.store
-        estate.boot_hooks["health"] = (*estate.boot_hooks["health"], ("store", store.health, True))
-        return [("the store", lambda: store.start(tables), store.stop)]
+        store = self._estate.store
+        return Unit("the store", lambda: store.start(built.tenancy.tables()), store.stop)
+
+    def _rank(self, unit: Unit) -> int:
+        """The order of the file for plugins; those on their way out are released before they would be missed."""
+        names = {"the house": -3, "the store": -2, "the app's lifespan": 10_000, "the app": 10_001}
+        ranks = {id(guest.room.unit): number for number, guest in enumerate(self.guests)}
+        return ranks.get(id(unit), names.get(unit.name, 10_002 if unit.name == "background tasks" else -1))
 
     async def _begin(self) -> None:
-        self._estate.tasks.forget()  # what an attempt to start before this one has asked for
+        for room in self._rooms():
+            room.forget()  # what an attempt to start before this one has asked for
 
     async def _look(self) -> None:
         """Refuse an app that serves a guarded function without its guard; what it registered until now counts."""
         guards.check_order(self._app)
-        self._live = self._empty
+        self._live = not self.guests and self._state is None
 
     async def _open(self) -> None:
-        estate = self._estate
-        estate.tasks.start()
-        estate.ready = True
-        estate.events.publish(HouseStarted(plugins=tuple(guest.name for guest in self.guests)))
+        for room in self._rooms():
+            room.tasks.start()
+        self._estate.tasks.start()
+        self._estate.ready = True
+        if self.guests:
+            self._draining.listen()
+        self._estate.events.publish(HouseStarted(plugins=tuple(guest.name for guest in self.guests)))
 
     async def _close(self) -> None:
-        estate = self._estate
-        estate.ready = False
-        estate.events.publish(HouseStopping())
-        await estate.tasks.stop()
+        self._draining.end()
+        self._estate.ready = False
+        self._estate.events.publish(HouseStopping())
+        await self.abandon()
+        for room in self._rooms():
+            await room.tasks.stop()
+        await self._estate.tasks.stop()
+
+    def _rooms(self) -> list[Room]:
+        return [guest.room for guest in self.guests]
 
 
 async def _silent(scope: Scope, receive: Receive, send: Send) -> None:
     """Stand for an app whose lifespan is driven already."""
 
 
-def _act(hook: tuple[Callable[[], Any], bool] | None) -> Callable[[], Awaitable[None]]:
+def _act(hook: tuple[Callable[[], Any], bool] | None) -> Act:
     async def act() -> None:
         if hook is not None:
             call, wait = hook
@@ -335,9 +257,3 @@ def _act(hook: tuple[Callable[[], Any], bool] | None) -> Callable[[], Awaitable[
 
 async def _rest() -> None:
     """Nothing to release."""
-
-
-def _uncancelled() -> bool:
-    """Take back the cancellation by which the house ended an exchange; False where others have cancelled it too."""
-    task = asyncio.current_task()
-    return task is None or task.uncancel() == 0

@@ -35,6 +35,17 @@ class HouseStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HouseReloaded(Event):
+    """Another configuration is followed from now on; the names are those of plugin instances."""
+
+    topic: ClassVar[str] = "narthex.reloaded"
+    digest: str
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HouseStopping(Event):
     """The house is about to release its plugins."""
 
@@ -83,14 +94,36 @@ class ExchangeClosed(Event):
 
 E_ = TypeVar("E_", bound=Event)
 Unsubscribe = Callable[[], None]
+Subscription = tuple[type[Event], Callable[[Event], None]]
 
 
 class EventBus:
     """Publish and subscribe within the process. Subscribing to a class subscribes to its subclasses too."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, subscribers: list[Subscription] | None = None) -> None:
         self._tasks = tasks
-        self._subscribers: list[tuple[type[Event], Callable[[Event], None]]] = []
+        self._subscribers: list[Subscription] = [] if subscribers is None else subscribers
+        self._own: list[Unsubscribe] = []
+        self._lasting = 0
+
+    def view(self, tasks: Tasks) -> "EventBus":
+        """The same bus for one plugin, whose subscriptions end together and run among `tasks`; core's own."""
+        return EventBus(tasks, self._subscribers)
+
+    def built(self) -> None:
+        """Subscriptions made until now last as long as the plugin; core's own."""
+        self._lasting = len(self._own)
+
+    def forget(self) -> None:
+        """End the subscriptions of the life before this one; core's own."""
+        own, self._own = self._own[self._lasting :], self._own[: self._lasting]
+        for unsubscribe in own:
+            unsubscribe()
+
+    def close(self) -> None:
+        """End every subscription made here; core's own."""
+        self._lasting = 0
+        self.forget()
 
     def wanted(self, kind: type[Event]) -> bool:
         """Whether anyone would receive an event of `kind`, so that it need not be made for nobody."""
@@ -115,7 +148,7 @@ class EventBus:
         else:
             end = _nothing
             deliver = handler  # type: ignore[assignment]  # kind is checked at delivery
-        entry: tuple[type[Event], Callable[[Event], None]] = (kind, deliver)
+        entry: Subscription = (kind, deliver)
         self._subscribers.append(entry)
 
         def unsubscribe() -> None:
@@ -123,6 +156,7 @@ class EventBus:
                 self._subscribers.remove(entry)
                 end()
 
+        self._own.append(unsubscribe)
         return unsubscribe
 
 

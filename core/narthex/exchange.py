@@ -48,6 +48,7 @@ class Exchange:
 
     Attributes:
         kind: "http" or "websocket".
+        hall: what all exchanges of one configuration share; core's own.
         app_scope: the dict the app got: the server's own, or a copy where something was asked for.
         plan: what applies to this path: its hooks, whether it is open or quiet, the plugin route that answers it.
         identity: who asks, or None while unknown or anonymous.
@@ -62,7 +63,6 @@ class Exchange:
     """
 
     __slots__ = (
-        "_hall",
         "_headers",
         "_id",
         "_origin",
@@ -75,6 +75,7 @@ class Exchange:
         "decided_by",
         "ended",
         "error",
+        "hall",
         "identity",
         "kind",
         "plan",
@@ -94,7 +95,7 @@ class Exchange:
         started: float,
     ) -> None:
         self._scope = scope
-        self._hall = hall
+        self.hall = hall
         self.app_scope = scope
         self.kind: Literal["http", "websocket"] = kind
         self.plan = plan
@@ -161,7 +162,7 @@ class Exchange:
     def route_path(self) -> str:
         """The path as the app's router sees it: without the mount prefix. What guards judge."""
         if self._route_path is None:
-            self._route_path = route_path(self._scope, self._hall.own_root)
+            self._route_path = route_path(self._scope, self.hall.own_root)
         return self._route_path
 
     @property
@@ -174,13 +175,13 @@ class Exchange:
     def origin(self) -> Origin:
         """Client address, scheme and host, by the trusted proxies."""
         if self._origin is None:
-            self._origin = self._hall.proxies.origin(self._scope, self.headers)
+            self._origin = self.hall.proxies.origin(self._scope, self.headers)
         return self._origin
 
     @property
     def client(self) -> str | None:
         """The client's address, or None on a unix socket."""
-        if not self._hall.trusting:
+        if not self.hall.trusting:
             peer = self._scope.get("client")
             return (peer[0] or None) if peer else None  # granian names a unix socket's peer ""
         return self.origin.client
@@ -198,12 +199,12 @@ class Exchange:
     @property
     def permissions(self) -> Permissions:
         """Who may what, as the access plugin says, else core."""
-        return self._hall.permissions()
+        return self.hall.permissions()
 
     @property
     def framework(self) -> str | None:
         """The package of the app's framework, where it is known."""
-        return self._hall.framework
+        return self.hall.framework
 
     @property
     def state(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from narthex.clock import Clock, SystemClock
 from narthex.config import NarthexSettings
 from narthex.events import EventBus
+from narthex.life import Unit
 from narthex.link import Link
 from narthex.live import LiveExchanges
 from narthex.metrics import Metrics
@@ -23,10 +24,9 @@ BootHook = tuple[str, Callable[[], Any], bool]
 
 @dataclass(eq=False)
 class Estate:
-    """What the houses of all plugins stand on. One per Narthex; core's own, not for plugins.
+    """What the houses of all plugins stand on, whatever the configuration. One per Narthex; core's own.
 
     Attributes:
-        boot_hooks: hook name to the implementations, in file order; filled by the loader.
         ready: start-up has ended and the house is not on its way down.
     """
 
@@ -35,14 +35,11 @@ class Estate:
     clock: Clock = field(default_factory=SystemClock)
     tasks: Tasks = field(default_factory=Tasks)
     metrics: Metrics = field(default_factory=Metrics)
-    services: Services = field(default_factory=Services)
     live: LiveExchanges = field(default_factory=LiveExchanges)
-    boot_hooks: dict[str, tuple[BootHook, ...]] = field(default_factory=dict[str, tuple[BootHook, ...]])
     ready: bool = False
 
     def __post_init__(self) -> None:
         self.events = EventBus(self.tasks)
-        self._core_permissions = CorePermissions()
         self._store: Store | None = None
 
     @property
@@ -55,20 +52,68 @@ class Estate:
             self._store = SqlStore(parse(self.settings.store.reveal(), self.directory), self.clock)
         return self._store
 
-    def tables(self) -> list[Any]:
-        """What plugins keep in the store; a plugin with several instances says it as often."""
-        given = (give() for _, give, _ in self.boot_hooks.get("tables", ()))
-        return [tables for tables in given if tables is not None]
-
     @property
     def stored(self) -> bool:
         """Whether any plugin has asked for the store."""
         return self._store is not None
 
+
+@dataclass(eq=False)
+class Tenancy:
+    """What belongs to one configuration, and is replaced as a whole by the next. Core's own.
+
+    Attributes:
+        boot_hooks: hook name to the implementations, in file order; filled by the loader.
+    """
+
+    settings: NarthexSettings
+    services: Services = field(default_factory=Services)
+    boot_hooks: dict[str, tuple[BootHook, ...]] = field(default_factory=dict[str, tuple[BootHook, ...]])
+
+    def __post_init__(self) -> None:
+        self._core = CorePermissions()
+
+    def tables(self) -> list[Any]:
+        """What plugins keep in the store; a plugin with several instances says it as often."""
+        given = (give() for _, give, _ in self.boot_hooks.get("tables", ()))
+        return [tables for tables in given if tables is not None]
+
     def permissions(self) -> Permissions:
         """The access plugin's answer to who may what, else core's own."""
         offered = self.services.service(Permissions, None, "core")  # type: ignore[type-abstract]  # a Protocol is the key
-        return self._core_permissions if offered is None else offered
+        return self._core if offered is None else offered
+
+
+class Room:
+    """What one plugin instance occupies: core's end of its House.
+
+    Attributes:
+        tenancy: of the configuration it lives under now.
+        tasks: what it has spawned.
+        events: the bus, with its subscriptions.
+        unit: starts and stops it, once there is one.
+    """
+
+    def __init__(self, estate: Estate, tenancy: Tenancy) -> None:
+        self.tenancy = tenancy
+        self.tasks = Tasks()
+        self.events = estate.events.view(self.tasks)
+        self.unit: Unit | None = None
+
+    def built(self) -> None:
+        """Its constructor has returned: what it has asked for until now is asked for in every life."""
+        self.tasks.built()
+        self.events.built()
+
+    def forget(self) -> None:
+        """Drop what an attempt to start, or a life before this one, has asked for."""
+        self.tasks.forget()
+        self.events.forget()
+
+    async def close(self) -> None:
+        """End its tasks and subscriptions for good."""
+        self.events.close()
+        await self.tasks.stop()
 
 
 class House:
@@ -77,7 +122,6 @@ class House:
     Attributes:
         instance: the name of the plugin's table in the file.
         directory: where the configuration file lies; relative paths of settings start here.
-        settings: the `[narthex]` table.
         clock: the three clocks.
         events: publish and subscribe to typed events.
         metrics: counters, gauges and histograms; they cost nothing without a metrics plugin.
@@ -85,16 +129,21 @@ class House:
         log: a standard logger named `narthex.plugins.<instance>`.
     """
 
-    def __init__(self, estate: Estate, instance: str) -> None:
+    def __init__(self, estate: Estate, room: Room, instance: str) -> None:
         self._estate = estate
+        self._room = room
         self.instance = instance
         self.directory = estate.directory
-        self.settings = estate.settings
         self.clock = estate.clock
-        self.events = estate.events
+        self.events = room.events
         self.metrics = estate.metrics
         self.live = estate.live
         self.log = logging.getLogger(f"narthex.plugins.{instance}")
+
+    @property
+    def settings(self) -> NarthexSettings:
+        """The `[narthex]` table as it is now."""
+        return self._room.tenancy.settings
 
     @property
     def ready(self) -> bool:
@@ -113,11 +162,11 @@ class House:
 
     def spawn(self, work: Callable[[], Awaitable[None]], name: str = "") -> None:
         """Run `work` in the background until it returns or the house stops; after a fault it is started again."""
-        self._estate.tasks.spawn(work, f"{self.instance}: {name or getattr(work, '__name__', 'task')}")
+        self._room.tasks.spawn(work, f"{self.instance}: {name or getattr(work, '__name__', 'task')}")
 
     def provide(self, protocol: type, service: object) -> None:
         """Offer `service` to other plugins under `protocol`. Only while the plugin is built."""
-        self._estate.services.provide(protocol, service, self.instance)
+        self._room.tenancy.services.provide(protocol, service, self.instance)
 
     def service(self, protocol: type[S], instance: str | None = None) -> S | None:
         """What another plugin offers under `protocol`, or None. From `start` on.
@@ -125,12 +174,12 @@ class House:
         Raises:
             BootError: several offer it and `instance` names none, or the named one does not offer it.
         """
-        return self._estate.services.service(protocol, instance, self.instance)
+        return self._room.tenancy.services.service(protocol, instance, self.instance)
 
     def permissions(self) -> Permissions:
         """Who may what: the access plugin's answer, else core's order user < engineer < admin."""
-        return self._estate.permissions()
+        return self._room.tenancy.permissions()
 
     def hooks(self, name: str) -> Sequence[BootHook]:
         """Every plugin's implementation of a boot hook (`health`, `panels`, ...), in file order."""
-        return self._estate.boot_hooks.get(name, ())
+        return self._room.tenancy.boot_hooks.get(name, ())

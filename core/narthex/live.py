@@ -1,15 +1,30 @@
 """The exchanges under way, so that what lives long can be ended: by token, session or subject."""
 
+import asyncio
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
-from narthex.exchange import Exchange
+from narthex.ending import GRACE
+from narthex.exchange import Exchange, Hall
+
+GOING_AWAY: Final = 1001  # RFC 6455 §7.4.1: such as a server going down
+_LOOK: Final = 0.05  # seconds between looks at what is still under way; only while the house stops or reloads
 
 
 class Passage(Protocol):
     """An exchange on its walk, as far as ending it goes."""
 
     exchange: Exchange
+
+    @property
+    def lives_long(self) -> bool:
+        """Whether a socket is open, or a stream has begun and has more to come."""
+        ...
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether it lives long and nothing says when it will end by itself: an open socket or event stream."""
+        ...
 
     def end(self, reason: str, code: int = 4401) -> None:
         """Close the websocket or end the stream; an answer that is complete in one piece is left alone."""
@@ -77,3 +92,36 @@ class LiveExchanges:
                     continue
                 closed += 1
         return closed
+
+    async def drain(self, limit: float) -> int:
+        """End what is open-ended, let the rest end by itself, and end that too where it takes longer than `limit`.
+
+        Sockets and event streams are ended at once, their clients come back to another process. Other streams, a
+        long download say, have until shortly before the limit. An answer that has not begun is never ended.
+
+        Returns:
+            How many exchanges are still under way.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit
+        while self._passages:
+            left = deadline - loop.time()
+            for passage in tuple(self._passages):
+                if passage.open_ended or (left <= 2 * GRACE and passage.lives_long):
+                    passage.end("stopping", GOING_AWAY)
+            if left <= 0:
+                break
+            await asyncio.sleep(min(_LOOK, left))
+        return len(self._passages)
+
+    async def leave(self, hall: Hall, limit: float) -> list[Exchange]:
+        """Wait until no exchange of a configuration that was replaced is under way, `limit` seconds at most.
+
+        Returns:
+            The exchanges that are.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit
+        while (late := [one for one in self if one.hall is hall]) and loop.time() < deadline:  # noqa: ASYNC110  an event would cost every exchange
+            await asyncio.sleep(_LOOK)
+        return late

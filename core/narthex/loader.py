@@ -6,43 +6,27 @@ Pluggy finds, checks and orders the hooks at boot, and is let go again: nothing 
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import reduce
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, cast
 
 import pluggy
 
 from narthex.asgi import ASGIApp
 from narthex.chain import Chain
-from narthex.config import Config, PluginTable, Settings, plugin_settings, raise_all
-from narthex.errors import BootError, ConfigError, PluginError
+from narthex.config import Config, PluginTable
+from narthex.entrypoints import GROUP
+from narthex.errors import BootError, PluginError
+from narthex.guests import Guest, make_guests
 from narthex.hooks import BOOT_HOOKS, STAGES, Boot, Inside, Outside, Stages
-from narthex.house import BootHook, Estate, House
+from narthex.house import BootHook, Estate, Tenancy
 from narthex.paths import PathSet
 from narthex.plan import Step
 from narthex.routetable import RouteTable
 from narthex.routing import Route
 
-GROUP: Final = "narthex"
 _GUARDS: Final = frozenset({"admit", "authenticate", "vet", "authorize"})
 _MAY_WAIT: Final = frozenset({*STAGES, "start", "stop", "health"})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Guest:
-    """One plugin instance: its table, its object, what it implements."""
-
-    table: PluginTable
-    plugin: object
-    hooks: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The instance name."""
-        return self.table.instance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,81 +35,39 @@ class Built:
 
     Attributes:
         guests: plugin instances in file order.
+        chain: their stages.
+        tenancy: what they share.
         inside, outside: wrapper functions, outermost first.
     """
 
     guests: tuple[Guest, ...]
     chain: Chain
+    tenancy: Tenancy
     inside: tuple[Callable[..., Any], ...]
     outside: tuple[Callable[..., Any], ...]
 
 
-def installed() -> dict[str, EntryPoint]:
-    """The plugins that could be named, by entry point name; none of them is imported."""
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def plugin_class(table: PluginTable) -> type[Any]:
-    """Import the class a table names, and nothing else.
-
-    Raises:
-        PluginError: no such plugin, it cannot be imported, or it is not a plugin class.
-    """
-    wanted = table.use or table.instance
-    found: object
-    try:
-        if ":" in wanted:
-            module, _, attribute = wanted.partition(":")
-            found = reduce(getattr, attribute.split("."), import_module(module))
-        else:
-            found = _point(table, wanted).load()
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"plugin {wanted!r} of [plugins.{table.instance}] cannot be imported: {type(error).__name__}: {error}",
-            where=table.where,
-            hint=_import_hint(wanted, error),
-        ) from error
-    settings = getattr(found, "Settings", None)
-    if not inspect.isclass(found) or not (inspect.isclass(settings) and issubclass(settings, Settings)):
-        raise PluginError(
-            f"{wanted!r} of [plugins.{table.instance}] is not a plugin: it needs to be a class with a `Settings` class",
-            where=table.where,
-        )
-    if not isinstance(getattr(found, "name", None), str):
-        raise PluginError(f"plugin class {found.__qualname__} has no `name`", where=table.where)
-    return found
-
-
-def _import_hint(wanted: str, error: Exception) -> str:
-    """What to do about a class that cannot be imported; "" where its own code failed."""
-    if not isinstance(error, ImportError):
-        return ""
-    module, colon, _ = wanted.partition(":")
-    if not colon:
-        point = installed()[wanted]
-        ours = point.dist is not None and point.dist.name == "narthex"
-        return "is its extra installed?" if ours else "is everything installed that it needs?"
-    if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
-        return "not found in the current directory, the file's directory, or installed"
-    return "is everything installed that it needs?" if isinstance(error, ModuleNotFoundError) else ""
-
-
-def build(config: Config, estate: Estate) -> Built:
+def build(config: Config, estate: Estate, before: Built | None = None) -> Built:
     """Import the named plugins, check them, and freeze the chain. Opens no store and no connection.
+
+    Args:
+        config: the configuration.
+        estate: what outlives it.
+        before: what was built of the configuration that it follows; plugins that are the same are taken over.
 
     Raises:
         ConfigError, PluginError: with the line of the file.
     """
-    guests = _make_all(config, estate)
+    settings = config.settings
+    tenancy = Tenancy(settings)
+    guests = make_guests(config, estate, tenancy, before.guests if before is not None else ())
     implementations = _Implementations(guests)
     steps = {stage: implementations.steps(stage) for stage in STAGES}
-    estate.boot_hooks = {hook: implementations.boot_hooks(hook) for hook in BOOT_HOOKS}
-    estate.services.complete = True
-    estate.tasks.built()
-    estate.permissions()  # two who offer them are found out now, not by the first request
-    settings = config.settings
+    tenancy.boot_hooks = {hook: implementations.boot_hooks(hook) for hook in BOOT_HOOKS}
+    if tenancy.boot_hooks["tables"] or estate.stored:
+        tenancy.boot_hooks["health"] += (("store", lambda: estate.store.health(), True),)  # noqa: PLW0108  made when first asked for
+    tenancy.services.complete = True
+    tenancy.permissions()  # two who offer them are found out now, not by the first request
     chain = Chain(
         steps,
         RouteTable(_routes(implementations), prefix=settings.prefix),
@@ -134,115 +76,28 @@ def build(config: Config, estate: Estate) -> Built:
         strict_paths=settings.strict_paths,
     )
     inside, outside = _wrappers(implementations)
-    return Built(
-        tuple(Guest(table, plugin, implementations.hooks_of(table.instance)) for table, plugin in guests),
-        chain,
-        inside,
-        outside,
-    )
-
-
-PLANNED: Final = frozenset(
-    (
-        *("auth", "revocation", "access", "audit", "metrics", "tracing"),
-        *("notifications", "events", "alerts", "console", "canvas", "secretscan"),
-    )
-)
-"""Plugins that later releases bring; whoever read of one should hear that, and not a guess at what they meant."""
-_NEAR: Final = 0.75  # below it "auth" is near to "health"
-
-
-def _point(table: PluginTable, wanted: str) -> EntryPoint:
-    points = installed()
-    if wanted in points:
-        return points[wanted]
-    near = get_close_matches(wanted, points, n=1, cutoff=_NEAR)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    hint = "planned, not in this release; " if wanted in PLANNED else hint
-    known = ", ".join(sorted(points)) or "none"
-    raise PluginError(
-        f"no plugin is called {wanted!r} ([plugins.{table.instance}])",
-        where=table.where,
-        hint=f"{hint}installed: {known}",
-    )
-
-
-def _make_all(config: Config, estate: Estate) -> list[tuple[PluginTable, object]]:
-    """Every plugin of the file; what is wrong with any of them is said at once."""
-    guests: list[tuple[PluginTable, object]] = []
-    errors: list[ConfigError] = []
-    for table in config.plugins:
-        try:
-            guests.append((table, _make(config, table, estate)))
-        except ConfigError as error:
-            errors.append(error)
-    raise_all(errors)
-    return guests
-
-
-def _make(config: Config, table: PluginTable, estate: Estate) -> object:
-    made_by = plugin_class(table)
-    settings = plugin_settings(config, table, made_by.Settings)
-    _check_constructor(made_by, table)
-    try:
-        return made_by(settings, House(estate, table.instance))
-    except BootError:
-        raise
-    except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == "psycopg" and _on_postgresql(config):
-            raise no_psycopg(config) from error
-        raise PluginError(
-            f"plugin {table.instance} could not be made: {type(error).__name__}: {error}", where=table.where
-        ) from error
-
-
-def _check_constructor(made_by: type[Any], table: PluginTable) -> None:
-    """Say what a plugin is made with, where it takes something else."""
-    try:
-        signature = inspect.signature(made_by)
-    except ValueError:  # made in C; then the call tells
-        return
-    try:
-        signature.bind(object(), object())
-    except TypeError as error:
-        raise PluginError(
-            f"plugin {table.instance} could not be made: {made_by.__qualname__}{signature}: {error}",
-            where=table.where,
-            hint="a plugin is made with (settings, house)",
-        ) from None
-
-
-def _on_postgresql(config: Config) -> bool:
-    return config.settings.store.reveal().startswith("postgres")
-
-
-def no_psycopg(config: Config) -> ConfigError:
-    """The store's driver is missing, which is no fault of the plugin that asked for the store first."""
-    return ConfigError(
-        "[narthex] store: PostgreSQL needs psycopg",
-        where=config.where(("narthex", "store")),
-        hint="pip install 'narthex[postgresql]', or '.[postgresql]' in a clone",
-    )
+    named = tuple(replace(guest, hooks=implementations.hooks_of(guest.name)) for guest in guests)
+    return Built(named, chain, tenancy, inside, outside)
 
 
 class _Implementations:
     """Who implements which hook, as pluggy found it, in file order."""
 
-    def __init__(self, guests: Sequence[tuple[PluginTable, object]]) -> None:
-        self._tables = {table.instance: table for table, _ in guests}
+    def __init__(self, guests: Sequence[Guest]) -> None:
+        self._guests = {guest.name: guest for guest in guests}
         self._hooks: dict[str, list[pluggy.HookImpl]] = {}
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(Stages)
         self._manager.add_hookspecs(Boot)
         # Pluggy calls the last registered first; the file's order is ours.
-        for table, plugin in reversed(guests):
-            self._register(table, plugin)
+        for guest in reversed(guests):
+            self._register(guest.table, guest.plugin)
         self._manager.check_pending()
         for hook in (*STAGES, *BOOT_HOOKS):
             found = getattr(self._manager.hook, hook).get_hookimpls()
             self._hooks[hook] = list(reversed(found))
-        for table, _ in guests:
-            self._check_mode(table)
+        for guest in guests:
+            self._check_mode(guest.table)
 
     def steps(self, stage: str) -> list[Step]:
         """The stage's steps."""
@@ -258,12 +113,15 @@ class _Implementations:
         """What one instance implements."""
         return tuple(hook for hook, found in self._hooks.items() if any(one.plugin_name == instance for one in found))
 
-    def values(self, hook: str) -> Iterable[tuple[PluginTable, Any]]:
+    def values(self, hook: str) -> Iterable[tuple[Guest, Any]]:
         """What each plugin gives when a plain boot hook is asked."""
         for one in self._hooks[hook]:
-            table = self._tables[one.plugin_name]
+            guest = self._guests[one.plugin_name]
+            table = guest.table
             try:
-                yield table, one.function()
+                if hook not in guest.given:  # asked once, also where it lives on under another configuration
+                    guest.given[hook] = one.function()
+                yield guest, guest.given[hook]
             except BootError:
                 raise
             except Exception as error:
@@ -299,7 +157,7 @@ class _Implementations:
                     _check(table, caller.name, implementation)
 
     def _step(self, stage: str, implementation: pluggy.HookImpl) -> Step:
-        table = self._tables[implementation.plugin_name]
+        table = self._guests[implementation.plugin_name].table
         call: Callable[..., Any] = implementation.function
         is_async = inspect.iscoroutinefunction(call)
         if not implementation.argnames:  # pluggy lets a hook take fewer arguments than its specification
@@ -370,16 +228,18 @@ def _pluggy_words(error: Exception) -> str:
 
 def _routes(implementations: _Implementations) -> list[tuple[str, str, Route]]:
     offers: list[tuple[str, str, Route]] = []
-    for table, given in implementations.values("routes"):
+    for guest, given in implementations.values("routes"):
         if given is None:
             continue
-        for route in cast("Iterable[object]", given if isinstance(given, Iterable) else (given,)):
+        routes = cast("tuple[object, ...]", tuple(given) if isinstance(given, Iterable) else (given,))
+        guest.given["routes"] = routes  # an iterator can be read once only
+        for route in routes:
             if not isinstance(route, Route):
                 raise PluginError(
-                    f"plugin {table.instance}: routes gave a {type(route).__name__}, not a Route",
-                    where=table.where,
+                    f"plugin {guest.name}: routes gave a {type(route).__name__}, not a Route",
+                    where=guest.table.where,
                 )
-            offers.append((table.instance, table.where, route))
+            offers.append((guest.name, guest.table.where, route))
     return offers
 
 
@@ -388,7 +248,8 @@ def _wrappers(
 ) -> tuple[tuple[Callable[..., Any], ...], tuple[Callable[..., Any], ...]]:
     inside: list[Callable[..., Any]] = []
     outside: list[Callable[..., Any]] = []
-    for table, given in implementations.values("wrap"):
+    for guest, given in implementations.values("wrap"):
+        table = guest.table
         match given:
             case None:
                 pass

@@ -85,8 +85,10 @@ class Metrics:
         for instrument in self._instruments.values():
             instrument.record = sink.instrument(instrument)
 
-    def detach(self) -> None:
-        """Go back to counting nothing."""
+    def detach(self, sink: MetricSink) -> None:
+        """Go back to counting nothing, unless another sink has taken the place of this one."""
+        if self._sink is not sink:
+            return
         self._sink = None
         for instrument in self._instruments.values():
             instrument.record = _nowhere

@@ -5,7 +5,7 @@ States of the response, as far as this end sees it:
     waiting --start/accept--> started --last body/close--> done
        |                         |
        | a Deny stands           | a Deny stands: muted, the response is cut without its last chunk
-       v                         | the house ends it: last chunk or close frame, then muted
+       v                         | the house ends it: last chunk or close frame, then muted (see `ending`)
     the refusal is written,      v
     the app's own is muted     done
 
@@ -14,18 +14,18 @@ plugins' headers exactly once.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from narthex import responses
 from narthex.asgi import Message, Receive, Send
-from narthex.events import EventBus, ExchangeClosed
+from narthex.ending import Ending, Gone, close_reason
+from narthex.events import EventBus
 from narthex.exchange import Exchange
 from narthex.stages import StageRunner
 from narthex.verdict import Answer, Deny
 
-GRACE: Final = 1.0  # seconds an app has to notice that its exchange was ended, before its task is cancelled
 CLOSE_REFUSED: Final = 1008  # RFC 6455 §7.4.1, policy violation
 INTENT_UNRECORDED: Final = Deny(503, "intent_unrecorded", "a witness could not keep its record", retry_after=1)
 _UNRECORDED: Final = Deny(503, "outcome_unrecorded", "a witness could not keep its record", retry_after=1)
@@ -33,69 +33,65 @@ _UNRECORDED: Final = Deny(503, "outcome_unrecorded", "a witness could not keep i
 _WAITING, _STARTED, _DONE = range(3)
 
 
-class Gone(OSError):
-    """The house has ended this exchange; what the app still sends goes nowhere (ASGI 2.4: `send` raises OSError)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What all passages of one walk share.
+
+    Attributes:
+        runner: calls the hooks.
+        events: hears of an exchange that the house ended.
+        now: the wall clock, which `exp` is told by.
+        monotonic: the clock that exchanges are timed by.
+        until_expiry: a long-lived exchange ends with its token.
+    """
+
+    runner: StageRunner
+    events: EventBus
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    until_expiry: bool
 
 
 class Passage:
-    """Carries one exchange's messages; made for exchanges that some plugin or guard cares about."""
+    """Carries one exchange's messages; made for exchanges that some plugin or guard cares about.
+
+    Attributes:
+        task: walks it, once the app has been entered; an app that does not notice its end is cancelled by it.
+        connected: the server has said `websocket.connect`.
+    """
 
     __slots__ = (
-        "_clock_now",
         "_ending",
-        "_events",
+        "_headers",
         "_long",
-        "_loop",
-        "_monotonic",
         "_muted",
         "_own",
         "_phase",
         "_receive",
         "_refused",
         "_replaced",
-        "_runner",
         "_send",
-        "_sized",
-        "_task",
-        "_timer",
-        "_until_expiry",
-        "cancelled",
+        "_terms",
         "connected",
         "exchange",
+        "task",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917  one per exchange: an object in between would be made for nothing
-        self,
-        exchange: Exchange,
-        receive: Receive,
-        send: Send,
-        runner: StageRunner,
-        events: EventBus,
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        until_expiry: bool,
-    ) -> None:
+    def __init__(self, exchange: Exchange, receive: Receive, send: Send, terms: Terms) -> None:
         self.exchange = exchange
-        self.cancelled = False
+        self.task: asyncio.Task[object] | None = None
         self.connected = False
         self._receive = receive
         self._send = send
-        self._runner = runner
-        self._events = events
-        self._clock_now = now
-        self._monotonic = monotonic
-        self._until_expiry = until_expiry
+        self._terms = terms
         self._phase = _WAITING
         self._muted = False
         self._own = False
         self._refused = False
         self._replaced = False
         self._long = False
-        self._sized = False
-        self._ending: tuple[str, int] | None = None
-        self._task: asyncio.Task[object] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._headers: Sequence[tuple[bytes, bytes]] = ()
+        self._ending: Ending | None = None
 
     @property
     def started(self) -> bool:
@@ -115,7 +111,16 @@ class Passage:
     @property
     def ended(self) -> bool:
         """Whether the house has ended this exchange, so that the app stumbles over what it sends."""
-        return self._muted and self._ending is not None
+        return self._muted and self._ordered is not None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the app's task was cancelled because it did not notice the end."""
+        return self._ending is not None and self._ending.cancelled
+
+    @property
+    def _ordered(self) -> tuple[str, int] | None:
+        return None if self._ending is None else self._ending.order
 
     async def receive(self) -> Message:
         """The server's next message, its payload counted."""
@@ -134,7 +139,7 @@ class Passage:
     async def send(self, message: Message) -> None:
         """Pass a message of the app, a plugin's endpoint or a wrapper to the client."""
         if self._muted:
-            if self._ending is not None or message.get("more_body") or message["type"] == "websocket.send":
+            if self._ordered is not None or message.get("more_body") or message["type"] == "websocket.send":
                 raise Gone("the exchange was ended")  # or an app that only ever sends would never stop
             return
         kind = message["type"]
@@ -167,7 +172,7 @@ class Passage:
             self._finished()
         elif not self._long:
             self._begin_long()
-            if self._ending is not None:  # since before its first chunk: nothing of the stream may leave
+            if self._ordered is not None:  # since before its first chunk: nothing of the stream may leave
                 return
         await self._send(message)
 
@@ -185,7 +190,7 @@ class Passage:
             exchange.verdict = verdict
             if isinstance(verdict, Deny):
                 self._refused = True
-                self._runner.refused(exchange, verdict)
+                self._terms.runner.refused(exchange, verdict)
         if exchange.kind == "websocket" and not self.connected:
             message = await self.receive()
             if message["type"] != "websocket.connect":
@@ -215,7 +220,7 @@ class Passage:
         if kind == "websocket" and "websocket.http.response" not in (exchange.scope.get("extensions") or {}):
             reason = verdict.code if isinstance(verdict, Deny) else ""
             exchange.status = verdict.status
-            return [{"type": "websocket.close", "code": CLOSE_REFUSED, "reason": _short(reason)}]
+            return [{"type": "websocket.close", "code": CLOSE_REFUSED, "reason": close_reason(reason)}]
         if isinstance(verdict, Deny):
             status, headers, body = responses.refusal(exchange, verdict)
         else:
@@ -230,30 +235,28 @@ class Passage:
         if self._phase != _WAITING:  # the app's mistake, and the server's to judge
             await self._send(message)
             return
-        if message["type"] == "websocket.accept" and self._ending is not None:
-            await self._replace(Deny(401, "session_ended", self._ending[0]))
+        if message["type"] == "websocket.accept" and self._ordered is not None:
+            await self._replace(Deny(401, "session_ended", self._ordered[0]))
             return
         plan = exchange.plan
         exchange.status = message["status"] if status is None else status
-        kept = not plan.witness or await self._runner.witness(exchange, plan.witness)
+        kept = not plan.witness or await self._terms.runner.witness(exchange, plan.witness)
         if not kept and exchange.verdict is not INTENT_UNRECORDED:
             await self._replace(_UNRECORDED)
             return
         if plan.respond:
-            extra = await self._runner.headers(exchange, plan.respond)
+            extra = await self._terms.runner.headers(exchange, plan.respond)
             if extra:
                 message = {**message, "headers": [*message.get("headers", ()), *extra]}
         self._phase = _STARTED
-        long = message["type"] == "websocket.accept"
-        if exchange.identity is not None and exchange.kind == "http":
-            for name, value in message.get("headers", ()):
-                size = len(name)  # told apart by it first: this runs for every answer
-                if size == 14 and name.lower() == b"content-length":
-                    self._sized = True
-                elif size == 12 and name.lower() == b"content-type":  # an event stream may wait for its first chunk
-                    long = value.lower().startswith(b"text/event-stream")
+        headers: Any = message.get("headers", ())
+        if type(headers) is not list and type(headers) is not tuple:  # an iterator can be read once only
+            headers = list(headers)
+            message = {**message, "headers": headers}
+        self._headers = headers
         await self._send(message)
-        if long:
+        # An event stream may wait for its first chunk; others are known by it.
+        if message["type"] == "websocket.accept" or ((self._ending is not None or self._expires) and self.lives_long):
             self._begin_long()
 
     async def _replace(self, deny: Deny) -> None:
@@ -263,12 +266,12 @@ class Passage:
         self._muted = self._refused = self._replaced = True
         exchange.verdict, exchange.status = deny, deny.status
         plan = exchange.plan
-        if plan.witness and not unrecorded and not await self._runner.witness(exchange, plan.witness):
+        if plan.witness and not unrecorded and not await self._terms.runner.witness(exchange, plan.witness):
             deny = exchange.verdict = _UNRECORDED
-        self._runner.refused(exchange, deny)
+        self._terms.runner.refused(exchange, deny)
         for message in self._whole(deny):
             exchange.bytes_out += len(message.get("body") or b"")
-            extra = await self._runner.headers(exchange, plan.respond) if message["type"] in _STARTS else []
+            extra = await self._terms.runner.headers(exchange, plan.respond) if message["type"] in _STARTS else []
             if extra:
                 message["headers"] = [*message["headers"], *extra]
             await self._send(message)
@@ -282,7 +285,7 @@ class Passage:
             if not self._own:
                 exchange.status = 403
             witnesses = exchange.plan.witness
-            if witnesses and not await self._runner.witness(exchange, witnesses) and not self._own:
+            if witnesses and not await self._terms.runner.witness(exchange, witnesses) and not self._own:
                 await self._replace(_UNRECORDED)
                 return
         self._finished()
@@ -295,106 +298,94 @@ class Passage:
         self._muted = True
         exchange = self.exchange
         if isinstance(exchange.verdict, Deny):
-            self._runner.refused(exchange, exchange.verdict)
+            self._terms.runner.refused(exchange, exchange.verdict)
         if exchange.kind == "websocket" and self._phase == _STARTED:
             self._finished()
             await self._send({"type": "websocket.close", "code": CLOSE_REFUSED, "reason": ""})
 
     def _finished(self) -> None:
         self._phase = _DONE
-        self.exchange.ended = self._monotonic()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    # -- ending what lives long
-
-    def bind(self, task: "asyncio.Task[object] | None") -> None:
-        """Remember the task that walks, so that an app that does not notice its end can be cancelled."""
-        self._task = task
-        self._loop = None if task is None else task.get_loop()
-
-    def _begin_long(self) -> None:
-        """The exchange turns out to live long: a websocket, or a stream with more to come."""
-        self._long = True
+        self.exchange.ended = self._terms.monotonic()
         if self._ending is not None:
-            self._hang_up()
-        identity = self.exchange.identity
-        if identity is not None and identity.expires_at is not None and self._until_expiry:
-            self._expire()
-
-    def _expire(self) -> None:
-        """End the exchange once the wall clock has reached `exp`, looking again where the clock was set back."""
-        identity = self.exchange.identity
-        if self._phase != _STARTED or identity is None or identity.expires_at is None:
-            return
-        remaining = identity.expires_at - self._clock_now()
-        if remaining <= 0:
-            self.end("expired")
-        else:
-            self._timer = asyncio.get_running_loop().call_later(min(remaining, 3600.0), self._expire)
-
-    def end(self, reason: str, code: int = 4401) -> None:
-        """Close the websocket or end the stream. An answer in one piece is left alone; before the start it is noted."""
-        if self._ending is None and self._phase != _DONE:
-            self._ending = (reason, code)
-            if self._long:
-                self._hang_up()
-
-    def _hang_up(self) -> None:
-        # Whoever revokes may do so from a thread of the app.
-        loop = asyncio.get_running_loop() if self._loop is None else self._loop
-        loop.call_soon_threadsafe(self._begin_close)
-
-    def _begin_close(self) -> None:
-        # The task is kept by the loop's own reference while it runs; it takes at most GRACE.
-        closing = asyncio.get_running_loop().create_task(self._close())
-        closing.add_done_callback(_forget)
-        _closings.add(closing)
-
-    async def _close(self) -> None:
-        assert self._ending is not None  # noqa: S101  set by end()
-        if self._phase == _DONE:
-            return  # the app was quicker
-        reason, code = self._ending
-        exchange = self.exchange
-        self._muted = True
-        identity = exchange.identity
-        self._events.publish(
-            ExchangeClosed(exchange_id=exchange.id, subject=identity.subject if identity else None, reason=reason)
-        )
-        last: Message | None = None
-        if exchange.kind == "websocket":
-            last = {"type": "websocket.close", "code": code, "reason": _short(reason)}
-        elif not self._sized:
-            last = {"type": "http.response.body", "body": b"", "more_body": False}
-        self._finished()
-        if last is not None:
-            # A client that is gone, or reads nothing, must not keep the app from being cancelled.
-            with suppress(Exception):
-                async with asyncio.timeout(GRACE):
-                    await self._send(last)
-        await asyncio.sleep(GRACE)
-        if self._task is not None and not self._task.done():
-            self.cancelled = True
-            self._task.cancel("the house ended this exchange")
+            self._ending.forget()
 
     def left(self) -> None:
         """The walk is over."""
         if self.exchange.method == "HEAD":
             self.exchange.bytes_out = 0  # whatever the app gave, the server sends no body (RFC 9110 §9.3.2)
         self._phase = _DONE
-        self._task = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.task = None
+        if self._ending is not None:
+            self._ending.forget()
+
+    # -- ending what lives long
+
+    @property
+    def lives_long(self) -> bool:
+        """Whether a socket is open, or a stream has begun and has more to come."""
+        if self._phase != _STARTED:
+            return False
+        return self._long or self._event_stream
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether it lives long and nothing says when it will end by itself: an open socket or event stream."""
+        return self.lives_long and (self.exchange.kind == "websocket" or self._event_stream)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the response has said how long it is, so that it cannot be ended early and be whole."""
+        return any(len(name) == 14 and name.lower() == b"content-length" for name, _ in self._headers)
+
+    @property
+    def _event_stream(self) -> bool:
+        return any(
+            len(name) == 12 and name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+            for name, value in self._headers
+        )
+
+    @property
+    def _expires(self) -> bool:
+        identity = self.exchange.identity
+        return identity is not None and identity.expires_at is not None and self._terms.until_expiry
+
+    def end(self, reason: str, code: int = 4401) -> None:
+        """Close the websocket or end the stream. An answer in one piece is left alone; before the start it is noted.
+
+        Safe from any thread.
+        """
+        if self._phase != _DONE:
+            self._end().give_order(reason, code)
+
+    def hang_up(self) -> None:
+        """Hear the app no more."""
+        self._muted = True
+
+    async def say_last(self, message: Message | None) -> None:
+        """Send the client the last message, if there is one to send."""
+        self._finished()
+        if message is not None:
+            await self._send(message)
+
+    def _begin_long(self) -> None:
+        """The exchange turns out to live long: a websocket, or a stream with more to come."""
+        self._long = True
+        if self._ordered is not None:
+            self._end().hang_up()
+        elif self._expires:
+            self._end().expire()
+
+    def _end(self) -> Ending:
+        if self._ending is None:
+            self._ending = Ending(self, self._terms.events, self._terms.now)
+        return self._ending
 
     def _disconnect(self) -> Message:
         if self.exchange.kind == "http":
             return {"type": "http.disconnect"}
         return {
             "type": "websocket.disconnect",
-            "code": self._ending[1] if self._ending else 1006,
+            "code": self._ordered[1] if self._ordered else 1006,
             "reason": "",
         }
 
@@ -413,28 +404,6 @@ _PAYLOADS: Final = frozenset(
         "websocket.send",
     }
 )
-_closings: Final[set[asyncio.Task[None]]] = set()
-
-
-def is_gone(error: BaseException) -> bool:
-    """Whether the error is what became of `Gone` on its way through a framework."""
-    seen: BaseException | None = error
-    for _ in range(8):
-        if seen is None or isinstance(seen, Gone):
-            break
-        seen = seen.__cause__ or seen.__context__
-    return isinstance(seen, Gone)
-
-
-def _forget(task: "asyncio.Task[None]") -> None:
-    _closings.discard(task)
-    if not task.cancelled():
-        task.exception()  # a client that is gone already is no news
-
-
-def _short(reason: str) -> str:
-    """As much of a reason as fits into a close frame (RFC 6455 §5.5: 125 bytes, two of them for the code)."""
-    return reason.encode()[:123].decode(errors="ignore")
 
 
 def _payload(message: Message) -> int:

@@ -3,6 +3,8 @@
 A plugin provides an object under a Protocol, another asks for the Protocol; neither imports the other.
 """
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar, cast
 
 from narthex.errors import BootError, ContractError
@@ -42,12 +44,107 @@ class CorePermissions:
         return permission in identity.permissions or "admin" in identity.roles
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody's login, from its beginning to its end. Times are seconds since the epoch.
+
+    Attributes:
+        id: the `sid` of its tokens; no secret.
+        expires: when it ends at the latest.
+        last_seen: when it was last used, exact to a minute.
+        address, agent: of the client, when it was last seen; None where not known.
+        methods: how its owner proved who they are (RFC 8176).
+        ended: when it was ended before its time, or None.
+        reason: why it was ended, or "".
+    """
+
+    id: str
+    subject: str
+    created: float
+    expires: float
+    last_seen: float
+    address: str | None = None
+    agent: str | None = None
+    methods: tuple[str, ...] = ()
+    ended: float | None = None
+    reason: str = ""
+
+
+class Sessions(Protocol):
+    """The sessions of a deployment. Offered by the plugin auth.
+
+    Each of them raises DependencyError where the store does not answer.
+    """
+
+    async def list(self, subject: str) -> Sequence[Session]:
+        """The subject's sessions, the latest first; those that are over too, for as long as they are kept."""
+        ...
+
+    async def end(self, session_id: str, reason: str) -> bool:
+        """End a session: its refresh tokens and its cookie are no longer good. False where it was over already."""
+        ...
+
+    async def end_all(self, subject: str, reason: str) -> int:
+        """End every session of a subject; how many there were."""
+        ...
+
+    def touch(self, session_id: str, address: str | None, agent: str | None) -> None:
+        """Note that a session is in use. Does not wait, and writes at most once a minute."""
+        ...
+
+
+class TokenRevoker(Protocol):
+    """Makes tokens that were issued no longer good, everywhere. Offered by the plugin revocation.
+
+    What is revoked is refused by every process once the call has returned. Each of them raises DependencyError where
+    that cannot be said.
+    """
+
+    async def revoke_token(self, token_id: str, issuer: str, expires_at: float, reason: str, by: str | None) -> None:
+        """Refuse one token, by its `jti`, until it expires."""
+        ...
+
+    async def revoke_session(self, session_id: str, issuer: str, reason: str, by: str | None) -> None:
+        """Refuse every token of a session."""
+        ...
+
+    async def revoke_subject(self, subject: str, issuer: str, reason: str, by: str | None) -> None:
+        """Refuse every token of a subject that was issued until now."""
+        ...
+
+
 class Services:
     """Who offers what. Plugins provide while they are built, and ask from `start` on."""
 
     def __init__(self) -> None:
         self._offers: dict[type, dict[str, object]] = {}
+        self._asked: set[tuple[str, type, str | None]] = set()
         self.complete = False
+
+    def take_over(self, before: "Services", instances: Collection[str]) -> None:
+        """Offer, of those instances only, what they offered under the configuration before this one; core's own."""
+        self._asked |= {asked for asked in before._asked if asked[0] in instances}  # noqa: SLF001
+        for protocol, offers in before._offers.items():  # noqa: SLF001
+            own = self._offers.setdefault(protocol, {})
+            for instance, service in offers.items():
+                if instance in instances:
+                    own[instance] = service
+                elif own.get(instance) is service:  # it was to be taken over, and then was not
+                    del own[instance]
+
+    def differ(self, before: "Services", asker: str) -> bool:
+        """Whether `asker` would be given something else now than it was then; core's own."""
+        return any(
+            self._answer(protocol, instance) is not before._answer(protocol, instance)  # noqa: SLF001
+            for who, protocol, instance in before._asked  # noqa: SLF001
+            if who == asker
+        )
+
+    def _answer(self, protocol: type, instance: str | None) -> object:
+        offers = self._offers.get(protocol, {})
+        if instance is not None:
+            return offers.get(instance)
+        return next(iter(offers.values())) if len(offers) == 1 else None
 
     def provide(self, protocol: type, service: object, instance: str) -> None:
         """Offer `service` under `protocol` in the name of the plugin instance."""
@@ -69,6 +166,7 @@ class Services:
                 f"{asker} asks for {protocol.__name__} before every plugin is built",
                 hint="ask in `start` or later",
             )
+        self._asked.add((asker, protocol, instance))
         offers = self._offers.get(protocol, {})
         if instance is not None:
             if instance not in offers:

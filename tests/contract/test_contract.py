@@ -20,7 +20,8 @@ from narthex.asgi import ASGIApp, Message
 from narthex.config import load
 from narthex.errors import ConfigError
 from narthex.hooks import STAGES
-from narthex.loader import installed, survey
+from narthex.entrypoints import installed
+from narthex.loader import survey
 from narthex.testing import drive, http_scope, request, websocket
 from tests.apps import Hello
 from tests.guests import eye, seat
@@ -190,7 +191,7 @@ def test_off_it_is_not_imported_and_leaves_nothing(name: str) -> None:
         "import sys; from narthex import Narthex\n"
         f"house = Narthex(print, {{'plugins': {{{name!r}: {{'enabled': False}}}}}})\n"
         f"assert not [one for one in sys.modules if one.startswith({module!r})]\n"
-        "assert house._bare and house._empty, 'a pass-through is left'\n"
+        "assert house._walk.bare and not house.guests, 'a pass-through is left'\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 

@@ -133,7 +133,7 @@ def test_a_pass_through_starts_once_and_is_one_from_then_on() -> None:
     app.get("/")(make_secret())
     house = Narthex(app)
     replies = [asyncio.run(request(house, "GET", "/")) for _ in range(2)]
-    assert ([reply.status for reply in replies], house._live, house._bare) == ([200, 200], True, True)
+    assert ([reply.status for reply in replies], house._live, house._walk.bare) == ([200, 200], True, True)
 
 
 def test_the_right_order_starts() -> None:

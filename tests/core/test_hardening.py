@@ -213,10 +213,12 @@ def test_an_access_service_that_is_empty_is_still_the_one_that_answers() -> None
             return False
 
     house = Narthex(Hello())
-    house._estate.services.complete = False
-    house._estate.services.provide(Permissions, Nobody(), "access")
-    house._estate.services.complete = True
-    assert not house._estate.permissions().has_role(Identity(subject="a", roles=frozenset({"admin"})), "admin")
+    house._walk.built.tenancy.services.complete = False
+    house._walk.built.tenancy.services.provide(Permissions, Nobody(), "access")
+    house._walk.built.tenancy.services.complete = True
+    assert not house._walk.built.tenancy.permissions().has_role(
+        Identity(subject="a", roles=frozenset({"admin"})), "admin"
+    )
 
 
 def test_a_probe_meets_no_guard() -> None:

@@ -1,4 +1,4 @@
-"""The life of the house: plugins up in order, down in reverse, in one task; apps with and without a lifespan."""
+"""The life of the house: plugins up in order, down in reverse, each in a task of its own; apps with a lifespan or without."""
 
 import asyncio
 import logging
@@ -50,11 +50,11 @@ class Diary:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.tasks: set[object] = set()
+        self.tasks: dict[str, set[object]] = {}
 
     def note(self, line: str) -> None:
         self.lines.append(line)
-        self.tasks.add(asyncio.current_task())
+        self.tasks.setdefault(line.split(maxsplit=1)[0], set()).add(asyncio.current_task())
 
     def guest(self, name: str, *, fails: bool = False, **more: Callable[..., Any]) -> dict[str, object]:
         async def start() -> None:
@@ -94,17 +94,18 @@ def test_plugins_start_before_the_app_and_stop_after_it_in_reverse() -> None:
     assert diary.lines == ["a starts", "b starts", "app starts", "app stops", "b stops", "a stops"]
 
 
-def test_start_and_stop_run_in_one_task_that_is_nobody_elses() -> None:
+def test_start_and_stop_of_a_plugin_run_in_one_task_that_is_nobody_elses() -> None:
     diary = Diary()
     house = Narthex(Hello(), config(a=diary.guest("a"), b=diary.guest("b")))
 
     async def main() -> None:
         server = Server(house)
         await server.through()
-        assert server.task not in diary.tasks
+        assert server.task not in {task for tasks in diary.tasks.values() for task in tasks}
 
     asyncio.run(main())
-    assert len(diary.tasks) == 1
+    (first,), (second,) = diary.tasks["a"], diary.tasks["b"]
+    assert first is not second
 
 
 async def raises_at_once(scope: Scope, receive: Receive, send: Send) -> None:

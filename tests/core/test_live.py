@@ -8,7 +8,7 @@ import pytest
 
 from narthex import Identity, Narthex
 from narthex.asgi import Message, Receive, Scope, Send
-from narthex.passage import Gone
+from narthex.ending import Gone
 from narthex.testing import Reply, config, http_scope, websocket_scope
 from tests.apps import Hello, app_of, body, start
 from tests.guests import offer
@@ -117,7 +117,7 @@ def test_a_websocket_is_closed_with_4401_and_the_app_sees_a_disconnect() -> None
 
 
 def test_an_app_that_ignores_its_end_is_cancelled_after_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narthex.passage.GRACE", 0.01)
+    monkeypatch.setattr("narthex.ending.GRACE", 0.01)
 
     async def app(receive: Receive, send: Send) -> None:
         await receive()
@@ -140,7 +140,7 @@ def test_an_app_that_ignores_its_end_is_cancelled_after_the_grace(monkeypatch: p
 def test_a_client_that_takes_no_last_word_does_not_keep_the_app_alive(
     broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("narthex.passage.GRACE", 0.01)
+    monkeypatch.setattr("narthex.ending.GRACE", 0.01)
 
     class Deaf(Visitor):
         async def _send(self, message: Message) -> None:

@@ -98,8 +98,8 @@ def test_a_plugin_that_offers_permissions_answers_for_decorators_and_routes() ->
         def has_permission(self, identity: Identity, permission: str) -> bool:
             return True
 
-    assert type(Narthex(Hello(), config(o=seat(Open)))._estate.permissions()) is Open
-    assert type(Narthex(Hello(), config(o=offer()))._estate.permissions()) is CorePermissions
+    assert type(Narthex(Hello(), config(o=seat(Open)))._walk.built.tenancy.permissions()) is Open
+    assert type(Narthex(Hello(), config(o=offer()))._walk.built.tenancy.permissions()) is CorePermissions
 
 
 ORDER = ("user", "engineer", "admin")

@@ -16,7 +16,8 @@ from narthex.commands.reading import read
 from narthex.commands.terminal import paint
 from narthex.errors import ConfigError, StartError
 from narthex.house import Estate
-from narthex.loader import build, no_psycopg
+from narthex.guests import no_psycopg
+from narthex.loader import build
 from narthex.serve.exits import Exit
 from narthex.store import migrations
 from narthex.store.address import Address, parse
@@ -183,10 +184,10 @@ def _place(config: Path) -> _Place:
             'the store is "memory", which is gone with its process', hint="name another in [narthex] store"
         )
     estate = Estate(loaded.settings, loaded.directory)
-    build(loaded, estate)
+    built = build(loaded, estate)
     if address.kind == "postgresql" and find_spec("psycopg") is None:
         raise no_psycopg(loaded)
-    return _Place(address, estate.tables())
+    return _Place(address, built.tenancy.tables())
 
 
 def _words(standing: Standing) -> str:

@@ -8,7 +8,7 @@ import typer
 from narthex.commands.options import DEFAULT, ConfigPath
 from narthex.commands.terminal import paint
 from narthex.config import load
-from narthex.loader import installed
+from narthex.entrypoints import installed
 
 
 def plugins(config: ConfigPath = DEFAULT) -> None:

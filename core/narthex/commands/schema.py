@@ -8,7 +8,7 @@ from narthex.config import Settings
 from narthex.config.reference import example_toml
 from narthex.config.schema import json_schema
 from narthex.errors import PluginError
-from narthex.loader import installed
+from narthex.entrypoints import installed
 
 
 def schema(

@@ -95,8 +95,8 @@ def _require_shared_store(config: Config) -> None:
     # Only here are the plugins imported in the parent: nobody else knows whether any of them keeps something.
     extend_path(config.directory)
     estate = Estate(config.settings, config.directory)
-    build(config, estate)
-    if estate.stored or estate.tables():
+    built = build(config, estate)
+    if estate.stored or built.tenancy.tables():
         raise ConfigError(
             'the store is "memory", which several workers cannot share',
             where=config.where(("narthex", "store")),

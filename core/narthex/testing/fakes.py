@@ -10,7 +10,7 @@ from narthex.asgi import Receive, Scope, Send
 from narthex.clock import Clock, SystemClock
 from narthex.config import NarthexSettings
 from narthex.exchange import Exchange, Hall
-from narthex.house import Estate, House
+from narthex.house import Estate, House, Room, Tenancy
 from narthex.identity import Identity
 from narthex.metrics import Instrument, Record
 from narthex.plan import Plan
@@ -98,7 +98,8 @@ def a_house(instance: str = "plugin", *, clock: Clock | None = None, **settings:
         settings: keys of `[narthex]`; the store is in memory unless they say otherwise.
     """
     table = NarthexSettings.model_validate({"store": Secret("memory"), **settings})
-    return House(Estate(table, Path.cwd(), clock or SystemClock()), instance)
+    estate = Estate(table, Path.cwd(), clock or SystemClock())
+    return House(estate, Room(estate, Tenancy(table)), instance)
 
 
 def an_exchange(

@@ -1,0 +1,58 @@
+"""From the signal to stop until everything is released: refuse readiness, end what is open, then let the server go on.
+
+    the server tells the lifespan     drain while it closes its sockets; plugins are released by its `lifespan.shutdown`
+    nobody tells                      let nothing more in, drain, release the plugins, and only then pass the signal on
+
+Readiness is refused from the signal on, so that a load balancer looks elsewhere.
+"""
+
+import asyncio
+import logging
+
+from narthex.house import Estate
+from narthex.life import Life
+from narthex.signals import StopSignals
+
+_log = logging.getLogger("narthex.lifespan")
+
+
+class Draining:
+    """The way out of one house.
+
+    Attributes:
+        told: the server's lifespan will say when everything is over.
+    """
+
+    def __init__(self, estate: Estate, life: Life) -> None:
+        self._estate = estate
+        self._life = life
+        self._signals = StopSignals(self._begin)
+        self._task: asyncio.Task[None] | None = None
+        self.told = False
+
+    def listen(self) -> None:
+        """The house serves: hear of a stop before the server does."""
+        self._signals.listen(hold=not self.told)
+
+    def end(self) -> None:
+        """The house is released."""
+        task, self._task = self._task, None
+        if task is not None and self.told:
+            task.cancel()
+        self._signals.restore()
+
+    def _begin(self, held: bool) -> None:
+        if self._task is None and self._estate.ready:
+            self._estate.ready = False
+            self._task = asyncio.get_running_loop().create_task(self._drain(held), name="narthex draining")
+
+    async def _drain(self, held: bool) -> None:
+        if held:
+            self._life.refuse()
+        late = await self._estate.live.drain(self._estate.settings.drain)
+        if late:
+            _log.warning("%d exchanges did not end within %g s", late, self._estate.settings.drain)
+        if held:
+            signals = self._signals
+            await self._life.close()
+            signals.pass_on()
