@@ -13,6 +13,7 @@ from narthex_plugins.auth.refusals import TokenCode, TokenRefused
 from narthex_plugins.auth.strict import decode_base64url, parse_object
 
 MAX_SIZE = 16 * 1024
+TEXT_LENGTH = 512  # characters of alg, kid and typ; no key has a longer name
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def _header(encoded: bytes) -> Header:
     kid, typ = members.get("kid", ""), members.get("typ", "")
     if not isinstance(kid, str) or not isinstance(typ, str):
         raise TokenRefused(TokenCode.MALFORMED, "header: kid or typ is not text")
+    if max(len(algorithm), len(kid), len(typ)) > TEXT_LENGTH:
+        raise TokenRefused(TokenCode.MALFORMED, "header: alg, kid or typ is too long")
     return Header(algorithm, kid if "kid" in members else None, media_type(typ))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from narthex_plugins.auth.algorithms import ALGORITHMS, Algorithm
+from narthex_plugins.auth.compact import TEXT_LENGTH
 from narthex_plugins.auth.refusals import KeyCode, KeyRefused
 from narthex_plugins.auth.strict import decode_base64url, is_list, parse_object
 from narthex_plugins.auth.weakness import edwards_weakness, rsa_weakness
@@ -21,10 +22,11 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "P-521": ec.SECP521R1(),
     "secp256k1": ec.SECP256K1(),
 }
+# Not registered, but in wide use since early libraries named the algorithm after the curve; the curve decides anyway.
+_MISNAMED = {"ES521": "ES512"}
 _OPERATIONS = frozenset({"sign", "verify"})
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 PUBLIC_TYPES = frozenset({"RSA", "EC", "OKP"})
-_KID_LENGTH = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,11 @@ def members_of(source: Mapping[str, object] | str | bytes) -> Mapping[str, objec
     """
     if isinstance(source, Mapping):
         return source
+    if not isinstance(source, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise KeyRefused(KeyCode.MALFORMED, "neither an object nor text")
     try:
-        return parse_object(source.encode() if isinstance(source, str) else bytes(source))
-    except (ValueError, TypeError) as error:
+        return parse_object(source.encode() if isinstance(source, str) else source)
+    except ValueError as error:
         raise KeyRefused(KeyCode.MALFORMED, f"not a JSON object with one meaning: {error}") from None
 
 
@@ -94,8 +98,8 @@ def _kid(members: Mapping[str, object]) -> str | None:
     kid = members.get("kid")
     if "kid" not in members:
         return None
-    if not isinstance(kid, str) or len(kid) > _KID_LENGTH:
-        raise KeyRefused(KeyCode.MALFORMED, f"kid has to be text of at most {_KID_LENGTH} characters")
+    if not isinstance(kid, str) or len(kid) > TEXT_LENGTH:
+        raise KeyRefused(KeyCode.MALFORMED, f"kid has to be text of at most {TEXT_LENGTH} characters")
     return kid
 
 
@@ -136,11 +140,16 @@ def _fitting(members: Mapping[str, object], algorithms: Collection[str]) -> list
     if isinstance(algorithms, str):
         raise TypeError("algorithms is a collection of names, not one name")
     kty, crv = members["kty"], members.get("crv")
+    if not isinstance(crv, str | None):
+        raise KeyRefused(KeyCode.MALFORMED, "crv is not text")
     rows = [row for row in ALGORITHMS.values() if row.key_type == kty and (not row.curves or crv in row.curves)]
     if not rows:
         raise KeyRefused(KeyCode.TYPE, "of a type or on a curve that signs nothing here")
     if "alg" in members:
-        rows = [row for row in rows if row.name == members["alg"]]
+        alg = members["alg"]
+        if not isinstance(alg, str):
+            raise KeyRefused(KeyCode.MALFORMED, "alg is not text")
+        rows = [row for row in rows if row.name == _MISNAMED.get(alg, alg)]
         if not rows:
             raise KeyRefused(KeyCode.ALGORITHM, "alg is unknown, or does not belong to a key of this type and curve")
     permitted = [row for row in rows if row.name in algorithms]

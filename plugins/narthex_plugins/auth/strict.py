@@ -85,10 +85,11 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _check_depth(value: object, left: int) -> None:
-    inside = value.values() if is_object(value) else value if is_list(value) else ()
-    if inside and left == 0:
+    if not is_object(value) and not is_list(value):
+        return
+    if left == 0:
         raise ValueError("nested too deep")
-    for inner in inside:
+    for inner in value.values() if is_object(value) else value:
         _check_depth(inner, left - 1)
 
 

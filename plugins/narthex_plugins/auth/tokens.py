@@ -35,6 +35,7 @@ __all__ = [
     "sign",
     "verify",
     "verify_claims",
+    "verify_compact",
     "verify_jws",
 ]
 
@@ -59,7 +60,25 @@ def verify_jws(
     """
     members = members_of(jwk_or_jwks)
     keys = load_jwks(members, algorithms) if "keys" in members else KeySet(each_algorithm(members, algorithms))
-    return _verified(token, keys, algorithms, MAX_SIZE).payload
+    return verify_compact(token, keys, algorithms).payload
+
+
+def verify_compact(token: str | bytes, keys: KeySet, algorithms: Collection[str], max_size: int = MAX_SIZE) -> Compact:
+    """Verify the signature of a compact JWS with loaded keys; its payload may be anything.
+
+    Raises:
+        TokenRefused: `token_too_large`, `token_malformed`, `token_encrypted`, `token_critical`, `token_algorithm`,
+            `token_key_unknown`, `token_key_ambiguous`, `token_signature`.
+    """
+    compact = parse_compact(token, max_size)
+    algorithm = compact.header.algorithm
+    row = ALGORITHMS.get(algorithm)
+    if row is None or algorithm not in algorithms:
+        raise TokenRefused(TokenCode.ALGORITHM, f"alg {algorithm!r} is not permitted")
+    key = keys.find(compact.header.kid, algorithm)
+    if not row.primitive.verify(compact.signed, key.key, compact.signature):
+        raise TokenRefused(TokenCode.SIGNATURE, f"does not hold for kid {key.kid!r}")
+    return compact
 
 
 def verify(token: str | bytes, keys: KeySet, expected: Expectations, now: float) -> Mapping[str, object]:
@@ -75,7 +94,7 @@ def verify(token: str | bytes, keys: KeySet, expected: Expectations, now: float)
         TokenRefused: with a code for each thing that can be wrong; docs/reference/tokens.md lists them.
     Cost: RS256 some 40 µs, nearly all of it the signature; no I/O.
     """
-    compact = _verified(token, keys, expected.algorithms, expected.max_size)
+    compact = verify_compact(token, keys, expected.algorithms, expected.max_size)
     if compact.header.type not in expected.types:
         raise TokenRefused(TokenCode.TYPE, f"typ {compact.header.type!r}")
     return verify_claims(compact.payload, expected, now)
@@ -89,15 +108,3 @@ def peek(token: str | bytes, max_size: int = MAX_SIZE) -> tuple[Header, Mapping[
     """
     compact = parse_compact(token, max_size)
     return compact.header, claims_of(compact.payload)
-
-
-def _verified(token: str | bytes, keys: KeySet, algorithms: Collection[str], max_size: int) -> Compact:
-    compact = parse_compact(token, max_size)
-    algorithm = compact.header.algorithm
-    row = ALGORITHMS.get(algorithm)
-    if row is None or algorithm not in algorithms:
-        raise TokenRefused(TokenCode.ALGORITHM, f"alg {algorithm!r} is not permitted")
-    key = keys.find(compact.header.kid, algorithm)
-    if not row.primitive.verify(compact.signed, key.key, compact.signature):
-        raise TokenRefused(TokenCode.SIGNATURE, f"does not hold for kid {key.kid!r}")
-    return compact
