@@ -7,7 +7,8 @@ import pytest
 
 from narthex import AUTHENTICATED, Exchange, Identity, Narthex, Route, current_identity, testing
 from narthex.asgi import Receive, Scope, Send
-from narthex.errors import StartError
+from narthex.errors import ConfigError, StartError
+from narthex.metrics import Metrics
 from narthex.testing import (
     ASKING,
     Client,
@@ -15,7 +16,7 @@ from narthex.testing import (
     FixedClock,
     Hello,
     Reply,
-    a_house,
+    a_plugin,
     an_exchange,
     as_identity,
     config,
@@ -25,7 +26,7 @@ from narthex.testing import (
 )
 from narthex_contrib.guestbook.tables import tables
 from tests.apps import body, calls, start
-from tests.guests import MoodSettings, PlainGuard, offer
+from tests.guests import PlainGuard, offer
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,8 +139,13 @@ def test_a_house_that_would_not_notice_who_asks_is_not_driven() -> None:
 
 
 def test_a_hook_is_called_by_hand_with_fakes() -> None:
-    guard = PlainGuard(MoodSettings(mood="deny"), a_house("guard", clock=FixedClock()))
+    guard = a_plugin(PlainGuard, {"mood": "deny"}, clock=FixedClock())
     assert guard.vet(an_exchange("GET", "/orders")).code == "test_denied"
+    with pytest.raises(ConfigError, match="mood"):
+        a_plugin(PlainGuard, {"mood": "odd"})
+
+
+def test_an_exchange_is_made_of_what_a_test_says() -> None:
     exchange = an_exchange("WEBSOCKET", "/chat?a=1", [("x-a", "b")], identity=Identity(subject="alice"), client=None)
     assert (exchange.method, exchange.route_path, exchange.query, exchange.headers["x-a"], exchange.client) == (
         *("WEBSOCKET", "/chat", "a=1", "b"),
@@ -162,9 +168,9 @@ def test_a_store_in_memory_has_the_tables_and_leaves_no_file(tmp_path: Path, mon
 
 
 def test_what_a_plugin_counts_is_added_up() -> None:
-    house, counted = a_house(), Counted()
-    house.metrics.attach(counted)
-    house.metrics.counter("made_total", "Made.", ("kind",)).inc("a", by=2)
-    house.metrics.gauge("open", "Open.").set(3)
-    house.metrics.histogram("seconds", "Took.").observe(0.5)
+    metrics, counted = Metrics(), Counted()
+    metrics.attach(counted)
+    metrics.counter("made_total", "Made.", ("kind",)).inc("a", by=2)
+    metrics.gauge("open", "Open.").set(3)
+    metrics.histogram("seconds", "Took.").observe(0.5)
     assert (counted["made_total", "a"], counted["open"], counted["seconds"], counted["none"]) == (2, 3, [0.5], 0)

@@ -47,7 +47,7 @@ PAGE: Final = (
     ("", (("narthex.guards", "require_auth require_role require_permission Refused"),)),
     ("Testing", (("narthex.testing.driving", "request websocket Reply"), ("narthex.testing.fakes", "config"))),
     ("", (("narthex.testing.client", "Client"), ("narthex.testing.identity", "as_identity"))),
-    ("", (("narthex.testing.fakes", "Hello FixedClock a_house an_exchange memory_store Counted"),)),
+    ("", (("narthex.testing.fakes", "Hello FixedClock a_plugin an_exchange memory_store Counted"),)),
     ("", (("narthex.testing.driving", "drive http_scope websocket_scope"),)),
 )
 """Heading, and under it modules with their names; no heading goes on with the one before."""

@@ -20,7 +20,7 @@ from narthex.testing.driving import (
     websocket,
     websocket_scope,
 )
-from narthex.testing.fakes import Counted, FixedClock, Hello, a_house, an_exchange, config, memory_store
+from narthex.testing.fakes import Counted, FixedClock, Hello, a_plugin, an_exchange, config, memory_store
 from narthex.testing.identity import ASKING, as_identity
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "HeaderPairs",
     "Hello",
     "Reply",
-    "a_house",
+    "a_plugin",
     "an_exchange",
     "as_identity",
     "config",

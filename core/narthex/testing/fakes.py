@@ -1,24 +1,26 @@
-"""What a test puts in the place of the world: an app, a clock, a house, an exchange, a store, a sink of metrics."""
+"""What a test puts in the place of the world: an app, a clock, an exchange, a store, a sink of metrics."""
 
+import itertools
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
+from narthex.app import Narthex
 from narthex.asgi import Receive, Scope, Send
 from narthex.clock import Clock, SystemClock
-from narthex.config import NarthexSettings
 from narthex.exchange import Exchange, Hall
-from narthex.house import Estate, House, Room, Tenancy
 from narthex.identity import Identity
 from narthex.metrics import Instrument, Record
 from narthex.plan import Plan
 from narthex.proxies import TrustedProxies
-from narthex.secrets import Secret
 from narthex.services import CorePermissions
 from narthex.storage import Store
 from narthex.testing.driving import HeaderPairs, http_scope, websocket_scope
+
+P = TypeVar("P")
+_seats: Final = itertools.count(1)
 
 
 def config(house: Mapping[str, Any] | None = None, /, **plugins: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,20 +88,29 @@ class FixedClock:
         self.time += seconds
 
 
-def a_house(instance: str = "plugin", *, clock: Clock | None = None, **settings: Any) -> House:
-    """Give a plugin that is made by hand its house.
+def a_plugin(
+    made_by: type[P], table: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **house: Any
+) -> P:
+    """Make one plugin as the house makes it, its table checked, so that its hooks can be called one by one.
 
-    `Curfew(CurfewSettings(), a_house())` is a plugin whose hooks can be called one by one.
-    Services and background tasks wait for a start that does not come; where those matter, use `Client`.
+    It is not started: services and background tasks wait for that. Where they matter, use `Client`.
 
     Args:
-        instance: the name of the plugin's table.
+        made_by: the plugin's class.
+        table: its own keys, as the file has them.
         clock: where time must be held still.
-        settings: keys of `[narthex]`; the store is in memory unless they say otherwise.
+        house: keys of `[narthex]`; the store is in memory unless they say otherwise.
+
+    Raises:
+        ConfigError, PluginError: the table or the class cannot be.
     """
-    table = NarthexSettings.model_validate({"store": Secret("memory"), **settings})
-    estate = Estate(table, Path.cwd(), clock or SystemClock())
-    return House(estate, Room(estate, Tenancy(table)), instance)
+    seat = f"Seat{next(_seats)}"
+    globals()[seat] = made_by  # where `use` finds it, also a class that was made inside a test
+    made = Narthex(Hello(), config(house, plugin={**(table or {}), "use": f"{__name__}:{seat}"}), clock=clock)
+    plugin = made.guests[0].plugin
+    if not isinstance(plugin, made_by):
+        raise TypeError(f"{made_by.__qualname__} made a {type(plugin).__qualname__}")
+    return plugin
 
 
 def an_exchange(
@@ -111,7 +122,7 @@ def an_exchange(
     clock: Clock | None = None,
     **scope: Any,
 ) -> Exchange:
-    """An exchange as a hook gets it, to call one by hand: `curfew.vet(an_exchange("GET", "/orders"))`.
+    """An exchange as a hook gets it, to call one by hand: `a_plugin(Curfew).vet(an_exchange("GET", "/orders"))`.
 
     Args:
         method: an HTTP method, or "WEBSOCKET".
@@ -132,14 +143,17 @@ def an_exchange(
 
 
 @asynccontextmanager
-async def memory_store(*tables: object, clock: Clock | None = None) -> AsyncGenerator[Store]:
+async def memory_store(*tables: Any, clock: Clock | None = None) -> AsyncGenerator[Store]:
     """Open a store in memory for the time of a block.
 
     Args:
         tables: what the hooks `tables` of plugins give; they are made.
         clock: where time must be held still.
     """
-    store = a_house("test", clock=clock).store
+    from narthex.store import Store as SqlStore  # noqa: PLC0415  a test without a store does not import SQLAlchemy
+    from narthex.store.address import parse  # noqa: PLC0415
+
+    store = SqlStore(parse("memory", Path.cwd()), clock or SystemClock())
     await store.start(tables)
     try:
         yield store
