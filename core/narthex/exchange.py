@@ -9,16 +9,19 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from narthex.asgi import Headers, Scope
+from narthex.frameworks.templates import template_of
 from narthex.identity import Identity
 from narthex.paths import route_path
 from narthex.plan import Plan, Step
 from narthex.proxies import Origin, TrustedProxies
 from narthex.services import Permissions
-from narthex.verdict import Verdict
+from narthex.verdict import Answer, Deny, Verdict
 
 # An own generator, so that an app that seeds `random` does not repeat our ids; reseeded in a forked child.
 _ids = random.Random()  # noqa: S311  an id names an exchange, it does not authorize anything
 os.register_at_fork(after_in_child=_ids.seed)
+_ROUTED = ("type", "method", "raw_path", "query_string", "headers", "scheme", "server", "http_version")
+"""What routers look at, beside the path."""
 _ID = re.compile(rb"[\w.~+/=:@-]{1,128}", re.ASCII)
 
 
@@ -32,6 +35,7 @@ class Hall:
         trusting: whether any proxy is believed at all.
         framework: the package of the app's framework, where it is known.
         own_root: the prefix that the app puts in the place of `root_path`, or "".
+        app: the app behind the house, whose routes give `Exchange.route`.
     """
 
     proxies: TrustedProxies
@@ -39,6 +43,7 @@ class Hall:
     trusting: bool = False
     framework: str | None = None
     own_root: str = ""
+    app: object = None
 
 
 class Exchange:
@@ -54,7 +59,6 @@ class Exchange:
         identity: who asks, or None while unknown or anonymous.
         verdict: the Deny or Answer that ended the walk, a guard's Deny inside the app, the policies' Allow, or None.
         decided_by: whose hook gave the verdict; None where core itself, a decorator or nobody did.
-        route: the route template that answered ("/orders/{id}"), where it is known, after the app has run.
         status: HTTP status of the response once it started (101 for an accepted websocket), else None.
         error: the exception that left the app, or None.
         bytes_in, bytes_out: body or websocket payload bytes that passed so far.
@@ -65,7 +69,11 @@ class Exchange:
     __slots__ = (
         "_headers",
         "_id",
+        "_inside",
         "_origin",
+        "_path",
+        "_root",
+        "_route",
         "_route_path",
         "_scope",
         "_state",
@@ -79,7 +87,6 @@ class Exchange:
         "identity",
         "kind",
         "plan",
-        "route",
         "started",
         "status",
         "trace_id",
@@ -104,12 +111,15 @@ class Exchange:
         self.identity: Identity | None = None
         self.verdict: Verdict | None = None
         self.decided_by: Step | None = None
-        self.route: str | None = None
         self.status: int | None = None
         self.error: BaseException | None = None
         self.trace_id: str | None = None
         self._id: str | None = None
         self._headers: Headers | None = None
+        self._path: str = scope["path"]  # routers write to the scope: a mount sets root_path, Litestar the path
+        self._root: str | None = scope.get("root_path")
+        self._route: str | Literal[False] | None = False  # not yet asked for
+        self._inside = False
         self._route_path: str | None = None
         self._origin: Origin | None = None
         self._state: dict[str, Any] | None = None
@@ -118,6 +128,7 @@ class Exchange:
 
     def follow(self, scope: Scope, plan: Plan) -> None:
         """Go on with what an outside wrapper made of the scope; core's own. The id stays."""
+        self._path, self._root = scope["path"], scope.get("root_path")
         if scope is self._scope and plan is self.plan and self._route_path is None:
             return
         _ = self.id
@@ -156,14 +167,46 @@ class Exchange:
     @property
     def path(self) -> str:
         """The decoded path as the server gave it, mount prefix included."""
-        return str(self._scope["path"])
+        return self._path
 
     @property
     def route_path(self) -> str:
         """The path as the app's router sees it: without the mount prefix. What guards judge."""
         if self._route_path is None:
-            self._route_path = route_path(self._scope, self.hall.own_root)
+            self._route_path = route_path({"path": self._path, "root_path": self._root}, self.hall.own_root)
         return self._route_path
+
+    @property
+    def route(self) -> str | None:
+        """The template of the route that answered, "/orders/{id}": mounts included, relative to the app.
+
+        None before the response has started, where the house refused before the app was asked, where no route of the
+        app has that path (404, a redirect to the other spelling of a slash), and where the app's framework is not
+        known. A plugin's endpoint has its own. Worked out when first asked for; see docs/reference/frameworks.md.
+        """
+        if self._route is False:
+            if self.status is None and self.error is None:
+                return None
+            refused = isinstance(self.verdict, Deny | Answer) and not self._inside
+            self._route = None if refused else template_of(self.hall.app, self._request(), self.app_scope)
+        return self._route
+
+    @route.setter
+    def route(self, template: str | None) -> None:
+        """Say it; core's own."""
+        self._route = template
+
+    def refuse_inside(self, deny: Deny) -> None:
+        """Note that code of the app refuses; core's own."""
+        self.verdict = deny
+        self.decided_by = None
+        self._inside = True
+
+    def _request(self) -> dict[str, Any]:
+        """The request as the app's router first saw it."""
+        scope: dict[str, Any] = {key: self._scope[key] for key in _ROUTED if key in self._scope}
+        scope.update(path=self._path, root_path=self.hall.own_root or self._root or "", path_params={})
+        return scope
 
     @property
     def query(self) -> str:

@@ -146,8 +146,7 @@ def _enforce(judge: Callable[[Identity, Permissions], Deny | None]) -> None:
 
 
 def _refuse(exchange: Exchange, deny: Deny) -> None:
-    exchange.verdict = deny
-    exchange.decided_by = None
+    exchange.refuse_inside(deny)
     error = refusal(exchange.framework, exchange.app_scope, deny) or Refused(deny)
     if not isinstance(error, Refused):
         error._narthex_refusal = True  # type: ignore[attr-defined]  # noqa: SLF001  the mark by which the walk knows it

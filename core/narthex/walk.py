@@ -67,6 +67,7 @@ class Walk:
             trusting=bool(settings.trusted_proxies),
             framework=framework_of(app),
             own_root=self.chain.own_root,
+            app=app,
         )
         self._live = estate.live
         self._state = state

@@ -1,4 +1,4 @@
-"""One adapter per framework: how it says "refused" without logging a fault, and which endpoints it has registered.
+"""One adapter per framework: how it says "refused" without logging a fault, what it has registered, how it routes.
 
 The framework is known by the app that Narthex was given, seen through what wraps it, or by the app that a framework
 put into the scope. Nothing is imported that the app has not imported already.
@@ -11,12 +11,11 @@ from typing import Any, Final, Protocol
 
 from narthex import originals
 from narthex.frameworks import django, litestar, quart, starlette
+from narthex.frameworks.found import Found
+from narthex.frameworks.wrapping import package_of, through
 from narthex.verdict import Deny
 
 _log = logging.getLogger("narthex.frameworks")
-
-_WRAPPED: Final = ("app", "asgi_app", "application", "_app", "__wrapped__", "__self__")
-_DEPTH: Final = 12  # more middleware than that, and the scope still tells
 
 
 class _Adapter(Protocol):
@@ -32,8 +31,25 @@ class _Adapter(Protocol):
         """
         ...
 
+    def is_router(self, node: object, /) -> bool:
+        """Whether the node finds routes: an app or a router, not middleware or a file server of the framework."""
+        ...
 
-_ADAPTERS: Final[dict[str, _Adapter]] = {
+    def find(self, router: object, scope: Mapping[str, Any], left: Mapping[str, Any], /) -> Found | None:
+        """The route or mount for a request, also where only the method is wrong; None for none, or a redirect.
+
+        Args:
+            router: what `is_router` said yes to.
+            scope: the request as the router got it.
+            left: the scope as the app has left it.
+
+        Raises:
+            Exception: of any kind, where the router is not made as expected.
+        """
+        ...
+
+
+ADAPTERS: Final[dict[str, _Adapter]] = {
     "starlette": starlette,  # and FastAPI, which builds on it
     "litestar": litestar,
     "django": django,
@@ -43,7 +59,7 @@ _ADAPTERS: Final[dict[str, _Adapter]] = {
 
 def framework_of(app: object) -> str | None:
     """The package of the framework whose app this is, or wraps: "starlette", "litestar", "django", "quart"; or None."""
-    found = [package for one in _through(app) if (package := _package(one)) is not None]
+    found = [package for one in through(app) if (package := package_of(one)) is not None]
     return found[-1] if found else None  # the innermost: a Django app may wear Starlette's middleware
 
 
@@ -52,11 +68,11 @@ def own_root(app: object) -> str:
 
     FastAPI's `root_path` and Django's FORCE_SCRIPT_NAME: their routers take it off any path, whatever the server said.
     """
-    for one in _through(app):
+    for one in through(app):
         root = getattr(one, "root_path", "")
-        if isinstance(root, str) and root and _package(one) == "starlette":
+        if isinstance(root, str) and root and package_of(one) == "starlette":
             return root
-        if _package(one) == "django":
+        if package_of(one) == "django":
             return django.forced_script_name()
     return ""
 
@@ -71,7 +87,7 @@ def refusal(framework: str | None, scope: Mapping[str, Any], deny: Deny) -> Exce
     """
     running = scope.get("litestar_app") or scope.get("app")
     name = (framework_of(running) if running is not None else None) or framework
-    return None if name is None else _ADAPTERS[name].refusal(deny)
+    return None if name is None else ADAPTERS[name].refusal(deny)
 
 
 def bare_endpoints(app: object) -> list[str]:
@@ -99,24 +115,9 @@ def _registered(app: object) -> Iterator[object]:
         yield node
         try:
             # What a framework routes to may be an app of another one, behind middleware of its own.
-            waiting += ((one, None) for one in _through(node) if one is not node and _package(one) is not None)
-            framework = _package(node) or framework
+            waiting += ((one, None) for one in through(node) if one is not node and package_of(one) is not None)
+            framework = package_of(node) or framework
             if framework is not None:
-                waiting += ((one, framework) for one in _ADAPTERS[framework].below(node))
+                waiting += ((one, framework) for one in ADAPTERS[framework].below(node))
         except Exception:  # noqa: BLE001  an exotic app is no reason not to serve it
             _log.debug("what %r leads to is not looked at", type(node), exc_info=True)
-
-
-def _package(one: object) -> str | None:
-    packages = (cls.__module__.partition(".")[0] for cls in type(one).__mro__)
-    return next((package for package in packages if package in _ADAPTERS), None)
-
-
-def _through(app: object) -> Iterator[object]:
-    """The app and what it wraps, from the outside in."""
-    for _ in range(_DEPTH):
-        yield app
-        inner = next((found for name in _WRAPPED if callable(found := getattr(app, name, None))), None)
-        if inner is None:
-            return
-        app = inner
