@@ -77,7 +77,7 @@ def _fields(identity: Identity) -> list[tuple[bytes, bytes]]:
 
 def _value(text: str) -> bytes:
     """A header value that can neither split the message nor a list: everything unusual is percent-encoded."""
-    return quote(text, safe="@:/+=|!$&'()*;~").encode("ascii")
+    return quote(text, safe="@:/+=|!$&'()*;~", errors="surrogatepass").encode("ascii")
 
 
 def _as_starlette(identity: Identity | None) -> tuple[object, object]:

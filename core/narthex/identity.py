@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from types import MappingProxyType
 
 _NO_CLAIMS: Mapping[str, object] = MappingProxyType({})
@@ -44,13 +45,24 @@ class Identity:
         set_field = object.__setattr__
         if not self.subject:
             raise ValueError("an Identity needs a subject; an anonymous caller is None")
+        if not _is_text(self.subject):
+            raise TypeError("Identity.subject is a str")
+        if self.expires_at is not None and isnan(self.expires_at):
+            raise ValueError("Identity.expires_at is no time")  # JSON knows NaN, and a timer for it never comes
         for name in ("roles", "permissions"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise TypeError(f"Identity.{name} is a set of words, not one str")
             if type(value) is not frozenset:
                 set_field(self, name, frozenset(value))
+            if not all(map(_is_text, getattr(self, name))):
+                raise TypeError(f"Identity.{name} is a set of words")
         if type(self.methods) is not tuple:
             set_field(self, "methods", tuple(self.methods))
         if type(self.claims) is not MappingProxyType:
             set_field(self, "claims", MappingProxyType(dict(self.claims)))
+
+
+def _is_text(given: object) -> bool:
+    """Annotations bind nobody at run time."""
+    return isinstance(given, str)

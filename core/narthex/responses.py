@@ -7,6 +7,7 @@ the incident id, which is the request id, and never a reason, a rule or exceptio
 import html
 import json
 import math
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from narthex.asgi import Headers, Message, sendable
@@ -76,7 +77,7 @@ def refusal(exchange: Exchange, deny: Deny) -> tuple[int, list[Header], bytes]:
             title=html.escape(name),
             code=html.escape(deny.code),
             incident=html.escape(incident),
-        ).encode()
+        ).encode(errors="xmlcharrefreplace")  # a code of half a surrogate pair must not cost the refusal
     else:
         content_type = b"application/problem+json"
         problem = {
@@ -95,7 +96,7 @@ def refusal(exchange: Exchange, deny: Deny) -> tuple[int, list[Header], bytes]:
     ]
     if content_type.startswith(b"text/html"):
         headers.append((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"))
-    own = [(field, value) for field, value in deny.headers if sendable(field, value)]
+    own = _fit(deny.headers)
     given = {field.lower() for field, _ in own}
     headers += own
     if deny.status == HTTPStatus.UNAUTHORIZED and b"www-authenticate" not in given:
@@ -107,11 +108,23 @@ def refusal(exchange: Exchange, deny: Deny) -> tuple[int, list[Header], bytes]:
 
 def answer(given: Answer) -> tuple[int, list[Header], bytes]:
     """Status, header fields and body of an Answer."""
-    headers = [(field, value) for field, value in given.headers if sendable(field, value)]
+    headers = _fit(given.headers)
     bodyless = given.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     if not bodyless and all(field.lower() != b"content-length" for field, _ in headers):
         headers.append((b"content-length", str(len(given.body)).encode()))
     return given.status, headers, b"" if bodyless else given.body
+
+
+def _fit(fields: Iterable[object]) -> list[Header]:
+    """The fields of a plugin's verdict that can be sent; the verdict stands without the others."""
+    fit: list[Header] = []
+    for field in fields:
+        match field:
+            case (bytes() as name, bytes() as value) if sendable(name, value):
+                fit.append((name, value))
+            case _:
+                pass
+    return fit
 
 
 def start(kind: str, status: int, headers: list[Header]) -> Message:

@@ -22,6 +22,8 @@ from narthex.verdict import Allow, Answer, Deny, Header
 _log = logging.getLogger("narthex.hooks")
 _shadow_log = logging.getLogger("narthex.shadow")
 
+_ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit)  # the process, or the coroutine itself, is going down
+
 
 class StageRunner:
     """Runs the stages of one house; holds its counters, keeps nothing of an exchange."""
@@ -144,7 +146,9 @@ class StageRunner:
                 if _is_cancelled():
                     raise
                 self._failed(step, exchange, error)
-            except Exception as error:  # noqa: BLE001  whatever a plugin raises
+            except _ENDS:
+                raise
+            except BaseException as error:  # noqa: BLE001  whatever a plugin raises
                 self._failed(step, exchange, error)
         return fields
 
@@ -163,7 +167,9 @@ class StageRunner:
                     cancelled = error
                 else:
                     self._failed(step, exchange, error)
-            except Exception as error:  # noqa: BLE001
+            except _ENDS:
+                raise
+            except BaseException as error:  # noqa: BLE001
                 self._failed(step, exchange, error)
         if cancelled is not None:
             raise cancelled
@@ -178,7 +184,9 @@ class StageRunner:
             if _is_cancelled():
                 raise
             return self._fault(step, exchange, error)
-        except Exception as error:  # noqa: BLE001
+        except _ENDS:
+            raise
+        except BaseException as error:  # noqa: BLE001
             return self._fault(step, exchange, error)
         return given
 

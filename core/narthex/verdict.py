@@ -41,6 +41,8 @@ class Deny:
     retry_after: float | None = None
 
     def __post_init__(self) -> None:
+        _check(self.status, int, "the status of a Deny is a whole number")
+        _check(self.code, str, "the code of a Deny is a word")
         if not 400 <= self.status <= 599:
             raise ValueError(f"a Deny needs a status from 400 to 599, not {self.status}")
 
@@ -60,8 +62,16 @@ class Answer:
     body: bytes = b""
 
     def __post_init__(self) -> None:
+        _check(self.status, int, "the status of an Answer is a whole number")
+        _check(self.body, bytes, "the body of an Answer is bytes")
         if not 200 <= self.status <= 399:
             raise ValueError(f"an Answer needs a status from 200 to 399, not {self.status}; a refusal is a Deny")
 
 
 Verdict = Allow | Deny | Answer
+
+
+def _check(given: object, wanted: type, what: str) -> None:
+    """Annotations bind nobody at run time: what no server can send is refused where it is made."""
+    if not isinstance(given, wanted):
+        raise TypeError(f"{what}, not {type(given).__name__}")

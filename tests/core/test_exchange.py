@@ -107,6 +107,12 @@ def test_an_identity_takes_lists_but_no_single_word_and_is_never_nobody() -> Non
         Identity(subject="a", roles=cast("Any", "admin"))
     with pytest.raises(ValueError, match="needs a subject"):
         Identity(subject="")
+    with pytest.raises(TypeError, match="subject"):
+        Identity(subject=cast("Any", 7))
+    with pytest.raises(TypeError, match="roles"):
+        Identity(subject="a", roles=cast("Any", {"user", 1}))
+    with pytest.raises(ValueError, match="expires_at"):
+        Identity(subject="a", expires_at=float("nan"))
 
 
 def test_the_claims_of_an_identity_cannot_be_changed() -> None:

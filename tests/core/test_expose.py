@@ -54,6 +54,11 @@ def test_headers_say_who_asks_and_can_neither_split_the_message_nor_a_list() -> 
     assert fields[b"x-narthex-session"] == b"s%201"
 
 
+def test_half_a_surrogate_pair_in_a_subject_arrives_as_something_of_its_own() -> None:
+    fields = dict(seen_by_app("headers", who=Identity(subject="a\ud800"))["headers"])
+    assert fields[b"x-narthex-subject"] == b"a%ED%A0%80"
+
+
 FORGED = [
     b"x-narthex-subject",
     b"x-narthex-anything",

@@ -95,6 +95,17 @@ def test_a_field_that_could_split_the_response_is_left_out(field: tuple[bytes, b
     assert responses.answer(Answer(200, [field, (b"x-good", b"1")]))[1][0] == (b"x-good", b"1")
 
 
+@pytest.mark.parametrize("field", [("x-a", "1"), (b"x-a",), (b"x-a", None), None])
+def test_what_is_no_field_at_all_does_not_cost_the_refusal(field: Any) -> None:
+    assert refusal(Deny(403, "x", headers=[field, (b"x-good", b"1")]))[1]["x-good"] == "1"
+    assert responses.answer(Answer(204, [field])) == (204, [], b"")
+
+
+def test_a_code_of_half_a_surrogate_pair_is_sent_as_best_it_can_be() -> None:
+    assert b"&#55296;" in refusal(Deny(403, "\ud800"), accept="text/html")[2]
+    assert json.loads(refusal(Deny(403, "\ud800"))[2])["code"] == "\ud800"
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_without_a_body_has_no_length(status: int) -> None:
     assert responses.answer(Answer(status, body=b"ignored")) == (status, [], b"")
@@ -115,3 +126,17 @@ def test_every_status_has_a_title(status: int, phrase: str) -> None:
 def test_a_deny_of_a_status_that_refuses_nothing_cannot_be_made(status: int) -> None:
     with pytest.raises(ValueError, match="400 to 599"):
         Deny(status, "x")
+
+
+NO_VERDICTS: list[Any] = [
+    lambda: Deny(403.5, "x"),  # type: ignore[arg-type]
+    lambda: Deny(403, None),  # type: ignore[arg-type]
+    lambda: Answer("200"),  # type: ignore[arg-type]
+    lambda: Answer(200, (), "text"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("make", NO_VERDICTS)
+def test_a_verdict_that_no_server_can_send_cannot_be_made(make: Any) -> None:
+    with pytest.raises(TypeError, match="is"):
+        make()

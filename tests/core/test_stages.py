@@ -86,6 +86,18 @@ def test_what_a_guard_may_not_return_refuses_with_500(given: object) -> None:
     assert bench.counts.totals == {("narthex_hook_failures_total", "p", "vet"): 1}
 
 
+class NoException(BaseException):
+    """As a test framework's or a green thread's own are."""
+
+
+def test_what_is_no_exception_refuses_all_the_same_and_an_interrupt_is_passed_on() -> None:
+    verdict = Bench().guard(step(NoException()))
+    assert isinstance(verdict, Deny)
+    assert (verdict.status, verdict.code) == (500, "guard_failed")
+    with pytest.raises(KeyboardInterrupt):
+        Bench().guard(step(KeyboardInterrupt()))
+
+
 def test_an_awaitable_out_of_a_plain_hook_refuses_and_is_not_left_unawaited() -> None:
     async def late() -> None: ...
 
@@ -174,12 +186,12 @@ def test_a_witness_that_says_anything_at_all_has_not_kept_its_record(given: obje
 def test_every_observer_is_told_whatever_the_others_do(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     told: list[Exchange] = []
-    faults = [LookupError(), asyncio.CancelledError(), 42]
+    faults = [LookupError(), asyncio.CancelledError(), 42, NoException()]
     last = Step(told.append, "z", "z", "observe", is_async=False)
     asyncio.run(bench.runner.observe(bench.exchange, [*(step(one, "observe") for one in faults), last]))
     assert told == [bench.exchange]
-    assert bench.counts.totals == {("narthex_hook_failures_total", "p", "observe"): 3}
-    assert caplog.text.count("observe of plugin p failed") == 3
+    assert bench.counts.totals == {("narthex_hook_failures_total", "p", "observe"): 4}
+    assert caplog.text.count("observe of plugin p failed") == 4
 
 
 def test_a_refusal_is_counted_by_plugin_and_code() -> None:
