@@ -24,12 +24,13 @@ from narthex.hooks import Health
 from narthex.link import Link, LocalLink
 from narthex.store.address import Address
 from narthex.store.engines import READERS, is_world, make_file, reading, writing
-from narthex.store.groups import Job, first_line
+from narthex.store.groups import Entry, Job, first_line, settle_all
 from narthex.store.logs import RisingLog, log_columns
 from narthex.store.members import Member, Membership
-from narthex.store.migrations import Tables, upgrade
+from narthex.store.migrations import Tables, upgrade, with_core
 from narthex.store.turnstile import Turnstile
-from narthex.store.writer import Writer
+from narthex.store.waker import Waker
+from narthex.store.writer import LOOKS, Writer
 
 __all__ = ["Member", "RisingLog", "Store", "Tables", "log_columns"]
 
@@ -38,6 +39,8 @@ _log = logging.getLogger("narthex.store")
 
 TTL = 10.0
 """Seconds without a beat after which a member counts as gone."""
+PATIENCE = 10.0
+"""Seconds for which the writer may be at one group of jobs; then callers are refused until it comes back."""
 _NOT_OPEN = "the store is not open in this process"
 
 
@@ -50,7 +53,7 @@ class Store:
         membership: this process among those that serve.
     """
 
-    def __init__(self, address: Address, clock: Clock, *, ttl: float = TTL) -> None:
+    def __init__(self, address: Address, clock: Clock, *, ttl: float = TTL, patience: float = PATIENCE) -> None:
         self.address = address
         self.link = _link(address)
         self.membership = Membership(clock, ttl)
@@ -59,7 +62,12 @@ class Store:
         self._writing: Engine | None = None
         self._writer: Writer | None = None
         self._readers: ThreadPoolExecutor | None = None
+        self._tables: tuple[Tables, ...] = ()
+        self._adopting = asyncio.Lock()
+        self._waker: Waker[Sequence[Entry]] | None = None
+        self._patience = patience
         self._beats: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._pid = 0
 
     async def start(self, tables: Sequence[Tables] = ()) -> None:
@@ -69,7 +77,9 @@ class Store:
             StartError: it cannot be opened or migrated.
         """
         try:
+            self._waker = _waker()
             await asyncio.to_thread(self._open, tables)
+            self._watch = asyncio.create_task(self._look(), name="narthex store")
             await self.link.start()
             self.membership.begin()
             await self.write(self.membership.beat)
@@ -90,8 +100,33 @@ class Store:
                 await beats
             with suppress(DependencyError):
                 await self.write(self.membership.leave)
-        await asyncio.to_thread(self._close)
+        over = await asyncio.to_thread(self._close)
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+        waker, self._waker = self._waker, None
+        if waker is not None and self._pid == os.getpid():
+            waker.close(over=over)
         await self.link.stop()
+
+    async def adopt(self, tables: Sequence[Tables]) -> None:
+        """Bring tables up to date that were not given to `start`, while the store serves: a plugin was switched on.
+
+        Tables it has already are left alone, so it may be called again. Writers wait meanwhile, as at boot.
+
+        Raises:
+            PluginError: as `start` would have: revisions that cannot be read, a name that others have.
+            StartError: this release cannot run on what it found, or a revision failed. Nothing was changed.
+            DependencyError: the store does not take it.
+        """
+        async with self._adopting:
+            wanted = with_core((*self._tables, *tables))
+            new = [one for one in wanted if one not in self._tables]
+            if new:
+                await asyncio.to_thread(self._adopt, new)
+                self._tables = wanted
 
     async def write(self, job: Job[T]) -> T:
         """Run the job in the writer and return its result once that is durable.
@@ -110,8 +145,8 @@ class Store:
         return self._open_writer().write_blocking(job)
 
     def post(self, job: Job[object]) -> bool:
-        """Have the job written soon, without waiting; False, and counted, where there is no room."""
-        return self._open_writer().post(job)
+        """Have the job written soon, without waiting; False where there is no room, or the store is not open."""
+        return self._writer is not None and self._writer.post(job)
 
     async def read(self, job: Job[T]) -> T:
         """Run the job on a reader's thread and connection.
@@ -168,21 +203,31 @@ class Store:
             turn = self._turnstile.passing
         self._writing = writing(self.address)
         self._reading = reading(self.address)
-        upgrade(self._writing, tables, turn)
+        self._tables = with_core(tables)
+        upgrade(self._writing, self._tables, turn)
         if file is not None:
             _sync_directory(file.parent)
         self._writer = Writer(self._writing, turn, committed=self.link.committed)
-        self._writer.start()
+        self._writer.start(self._waker)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="narthex-reader")
 
-    def _close(self) -> None:
+    def _adopt(self, tables: Sequence[Tables]) -> None:
+        writing = self._writing
+        if writing is None or self._pid != os.getpid():
+            raise DependencyError(_NOT_OPEN)
+        try:
+            upgrade(writing, tables, self.exclusive)
+        except SQLAlchemyError as error:
+            raise DependencyError("the store could not be migrated", retry_after=1) from error
+
+    def _close(self) -> bool:
+        """Say whether no thread is left that may still come back from a write."""
         writer, readers, engines = self._writer, self._readers, (self._reading, self._writing)
         turnstile, self._turnstile = self._turnstile, None
         self._writer = self._readers = self._reading = self._writing = None
         if self._pid != os.getpid():  # a forked child: connections and locks are its parent's, who still needs them
-            return
-        if writer is not None:
-            writer.stop()
+            return True
+        over = writer is None or writer.stop()
         if readers is not None:
             readers.shutdown()
         for engine in engines:
@@ -190,6 +235,14 @@ class Store:
                 engine.dispose()
         if turnstile is not None:
             turnstile.close()
+        return over
+
+    async def _look(self) -> None:
+        """Have callers refused where the writer is stuck."""
+        while True:
+            await asyncio.sleep(self._patience / LOOKS)
+            if self._writer is not None:
+                self._writer.look()
 
     async def _beat(self) -> None:
         while True:
@@ -198,6 +251,14 @@ class Store:
                 await self.write(self.membership.beat)
             except Exception as error:  # noqa: BLE001  whatever it is, the next beat may succeed
                 _log.warning("this process could not say that it is alive: %s", error)
+
+
+def _waker() -> Waker[Sequence[Entry]] | None:
+    """The quick way into the running loop, where it can watch a pipe: all but Windows' own."""
+    try:
+        return Waker(asyncio.get_running_loop(), settle_all)
+    except NotImplementedError:
+        return None
 
 
 def _link(address: Address) -> Link:

@@ -24,8 +24,9 @@ _WORLD: Final = frozenset({5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26})
 # SQLSTATE classes: connection, transaction undone (a deadlock), insufficient resources, operator intervention, system
 # error; and a read-only server, such as the standby that one is still connected to after a failover.
 _WORLD_STATES: Final = ("08", "40", "53", "57", "58", "25006")
-# As SQLite's BEGIN IMMEDIATE: one group at a time in a schema. Groups that took the rows of several logs, each in its
-# own order, would wait for one another until the server ended one of them.
+_BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+# The same on PostgreSQL: one group at a time in a schema. Groups that took the rows of several logs, each in its own
+# order, would wait for one another until the server ended one of them.
 _TAKE_TURNS: Final = (
     "SELECT pg_advisory_xact_lock(hashtextextended('narthex writer:' || coalesce(current_schema(), ''), 0))"
 )
@@ -41,7 +42,7 @@ _PROMPT: Final = {
     "tcp_user_timeout": 10_000,
 }
 """A PostgreSQL that went without a word is noticed in about ten seconds; the kernel would take up to two hours."""
-_FAILED: Final = 3  # libpq's PQTRANS_INERROR
+_IN_TRANSACTION: Final = 2  # libpq's PQTRANS_INTRANS; 0 is idle and 3 is failed
 
 
 def make_file(address: Address) -> None:
@@ -62,16 +63,52 @@ def writing(address: Address) -> Engine:
     if address.kind == "postgresql":
         engine = create_engine(address.url, pool_size=1, max_overflow=2, connect_args=_PROMPT)
         event.listen(engine, "connect", _wait_for_disk)
-        event.listen(engine, "begin", _beginning(_TAKE_TURNS))
+        event.listen(engine, "begin", begin)
         return engine
-    return _sqlite(address, "BEGIN IMMEDIATE", ("PRAGMA foreign_keys = ON", _HEAL), size=1)
+    engine = _sqlite(address, ("PRAGMA foreign_keys = ON", _HEAL), size=1)
+    event.listen(engine, "begin", begin)
+    return engine
 
 
 def reading(address: Address) -> Engine:
     """The readers' engine."""
     if address.kind == "postgresql":
         return create_engine(address.url, pool_size=READERS, pool_pre_ping=True, connect_args=_PROMPT)
-    return _sqlite(address, "BEGIN", ("PRAGMA query_only = ON",), size=READERS)
+    engine = _sqlite(address, ("PRAGMA query_only = ON",), size=READERS)
+    event.listen(engine, "begin", _begin_reading)
+    return engine
+
+
+def prepare_writer(connection: Connection) -> None:
+    """Have psycopg leave BEGIN to us, which then is no round trip of its own; on SQLite it is ours anyway."""
+    raw = driver_connection(connection)
+    if not isinstance(raw, sqlite3.Connection):
+        raw.autocommit = True
+
+
+def begin(connection: Connection) -> None:
+    """Begin a writer's transaction by the driver: with the write lock, waiting for it where somebody has it.
+
+    Raises:
+        DBAPIError: as SQLAlchemy would have raised it.
+    """
+    raw = driver_connection(connection)
+    statement = _BEGIN_WRITING
+    try:
+        if isinstance(raw, sqlite3.Connection):
+            raw.execute(statement).close()
+        else:
+            statement = f"BEGIN; {_TAKE_TURNS}" if raw.autocommit else _TAKE_TURNS
+            raw.execute(statement, prepare=False).close()
+    except Exception as error:
+        raise translated(error, connection, statement) from error
+
+
+def _begin_reading(connection: Connection) -> None:
+    try:
+        driver_connection(connection).execute("BEGIN").close()
+    except Exception as error:
+        raise translated(error, connection, "BEGIN") from error
 
 
 def is_world(error: BaseException) -> bool:
@@ -123,12 +160,13 @@ def must_be_intact(connection: Connection) -> None:
         ContractError: it would not.
     """
     raw = driver_connection(connection)
-    intact = raw.in_transaction if isinstance(raw, sqlite3.Connection) else raw.pgconn.transaction_status != _FAILED
+    sqlite = isinstance(raw, sqlite3.Connection)
+    intact = raw.in_transaction if sqlite else raw.pgconn.transaction_status == _IN_TRANSACTION
     if not intact:
         raise ContractError("a job of the store hid an error, or ended the transaction that it shares with others")
 
 
-def _sqlite(address: Address, begin: str, pragmas: tuple[str, ...], size: int) -> Engine:
+def _sqlite(address: Address, pragmas: tuple[str, ...], size: int) -> Engine:
     engine = create_engine(
         address.url,
         poolclass=QueuePool,
@@ -138,7 +176,6 @@ def _sqlite(address: Address, begin: str, pragmas: tuple[str, ...], size: int) -
     )
     first = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL") if address.kind == "sqlite" else ()
     event.listen(engine, "connect", _preparing((*first, *pragmas)))
-    event.listen(engine, "begin", _beginning(begin))
     return engine
 
 
@@ -157,13 +194,3 @@ def _preparing(pragmas: tuple[str, ...]) -> Callable[[sqlite3.Connection, object
             connection.execute(pragma).close()
 
     return prepare
-
-
-def _beginning(statement: str) -> Callable[[Connection], None]:
-    def begin(connection: Connection) -> None:
-        try:
-            driver_connection(connection).execute(statement).close()
-        except Exception as error:
-            raise translated(error, connection, statement) from error
-
-    return begin

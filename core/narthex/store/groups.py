@@ -6,7 +6,8 @@ Run together first, which is fast; if that fails run apart, each job behind a sa
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -14,7 +15,9 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from narthex.errors import DependencyError
 from narthex.store.engines import is_world, must_be_intact
+from narthex.store.waker import Waker
 
 _log = logging.getLogger("narthex.store")
 
@@ -45,6 +48,7 @@ class Entry:
 
     Attributes:
         waiter: settled on `loop`, or from the writer's thread where that is None.
+        refusal: what the waiter was told before the writer came to it, or while it was stuck in its group.
     """
 
     job: Any
@@ -52,6 +56,7 @@ class Entry:
     loop: asyncio.AbstractEventLoop | None = None
     result: Any = None
     error: Exception | None = None
+    refusal: DependencyError | None = None
 
 
 Run = Callable[[Connection, Sequence[Entry]], None]
@@ -59,6 +64,9 @@ Run = Callable[[Connection, Sequence[Entry]], None]
 
 def run_together(connection: Connection, group: Sequence[Entry]) -> None:
     """Run jobs in order, neighbours of one kind in one call. Whatever one raises ends it."""
+    if len(group) == 1:
+        group[0].result = group[0].job(connection)
+        return
     for kind, run in groupby(group, _kind):
         if kind is None:
             for entry in run:
@@ -99,27 +107,38 @@ def _presentable(error: BaseException) -> Exception:
     return presentable
 
 
-def settle(group: Sequence[Entry]) -> None:
-    """Wake every waiter: one call into each event loop for all of its tasks that wait beside one another."""
+def settle(group: Sequence[Entry], waker: "Waker[Sequence[Entry]] | None" = None) -> None:
+    """Wake every waiter: one call into each event loop for all of its tasks that wait beside one another.
+
+    Args:
+        group: entries with a result or an error.
+        waker: the quick way into the loop it belongs to; for the writer's thread only.
+    """
+    if len(group) == 1 and waker is not None and group[0].loop is waker.loop:
+        waker.carry(group)
+        return
     for loop, some in groupby(group, attrgetter("loop")):
-        if loop is not None:
-            call_soon(loop, _settle, tuple(some))
-            continue
-        for entry in some:
-            _settle((entry,))
-            if entry.waiter is None and entry.error is not None:
-                _log.error("a record was lost: %s", first_line(entry.error))
-
-
-def _settle(entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        waiter = entry.waiter
-        if waiter is None or waiter.done():  # cancelled: it is written all the same
-            continue
-        if entry.error is not None:
-            waiter.set_exception(entry.error)
+        if loop is None:
+            settle_all(tuple(some))
+        elif waker is not None and loop is waker.loop:
+            waker.carry(tuple(some))
         else:
-            waiter.set_result(entry.result)
+            call_soon(loop, settle_all, tuple(some))
+
+
+def settle_all(entries: Sequence[Entry]) -> None:
+    """Give each waiter its result or its error. Called where that may be done: on its loop, if it has one."""
+    for entry in entries:
+        waiter, error = entry.waiter, entry.refusal or entry.error
+        if waiter is None:
+            if error is not None:
+                _log.error("a record was lost: %s", first_line(error))
+        elif not waiter.done():  # else it was cancelled, or refused; it is written all the same
+            with suppress(InvalidStateError):  # a thread's waiter, refused at this moment
+                if error is not None:
+                    waiter.set_exception(error)
+                else:
+                    waiter.set_result(entry.result)
 
 
 def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> None:

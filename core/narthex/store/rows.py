@@ -31,16 +31,17 @@ class Rows:
 
     def __init__(self, table: Table, leading: Sequence[str], keys: Sequence[str], dialect: Dialect) -> None:
         self._insert = insert(table)
-        self._dialect = dialect
+        self._sqlite = dialect.name == "sqlite"
         self._leading = tuple(leading)
         self._values = _getter(keys)
         columns = [table.c[key] for key in (*leading, *keys)]
         self._processors = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+        self._processing = any(self._processors)
         self._slow = _needs_sqlalchemy(table, columns, dialect)
         quoting = dialect.identifier_preparer
         target, names = quoting.format_table(table), ", ".join(map(quoting.format_column, columns))
         marks = ", ".join("?" * len(columns))
-        self._executemany = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608  names of our own tables
+        self._one = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608  names of our own tables
         # The names are quoted for a statement with parameters, where "%" stands twice; COPY has none.
         self._copy = f"COPY {target} ({names}) FROM STDIN".replace("%%", "%")
 
@@ -50,22 +51,23 @@ class Rows:
         Raises:
             SQLAlchemyError: what the database makes of it, whichever way was taken.
         """
-        sqlite = self._dialect.name == "sqlite"
-        if self._slow or (not sqlite and len(rows) < _COPY_FROM):
+        if self._slow or (not self._sqlite and len(rows) < _COPY_FROM):
             pairs = zip(leading, rows, strict=True)
             whole = [{**row, **dict(zip(self._leading, first, strict=True))} for first, row in pairs]
             connection.execute(self._insert, whole)
             return
         values = list(map(add, leading, map(self._values, rows)))
-        if any(self._processors):
+        if self._processing:
             values = [self._processed(one) for one in values]
         raw = driver_connection(connection)
-        statement = self._executemany if sqlite else self._copy
+        statement = self._one if self._sqlite else self._copy
         try:
-            if sqlite:
-                raw.executemany(statement, values).close()
-            else:
+            if not self._sqlite:
                 _copy_in(raw, statement, values)
+            elif len(values) == 1:
+                raw.execute(statement, values[0])
+            else:
+                raw.executemany(statement, values)
         except Exception as error:
             raise translated(error, connection, statement) from error
 

@@ -21,15 +21,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext, suppress
-from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from narthex.errors import ContractError, DependencyError
-from narthex.store.engines import is_world, must_be_intact
+from narthex.store.engines import is_world
 from narthex.store.groups import Entry, Job, Run, call_soon, first_line, run_apart, run_together, settle
+from narthex.store.pending import Pending
+from narthex.store.transactions import Transactions
+from narthex.store.waker import Waker
 
 _log = logging.getLogger("narthex.store")
 
@@ -39,6 +41,8 @@ GROUP: Final = 512
 """Jobs in one commit at most: a group of this size is written in the time of a few fsyncs."""
 PATIENCE: Final = 10.0
 """Seconds `stop` waits for the last group."""
+LOOKS: Final = 10
+"""Looks at one and the same group after which callers are refused."""
 _END: Final = Entry(None)
 """Says that no more will come."""
 
@@ -63,43 +67,55 @@ class Writer:
         limit: int = 10_000,
         committed: Callable[[], None] | None = None,
     ) -> None:
-        self._engine = engine
         self._turn = turn
         self._limit = limit
         self._committed = committed
-        self._pending: SimpleQueue[Entry] = SimpleQueue()
+        self._pending = Pending()
+        self._group: Sequence[Entry] = ()  # what the thread is at
+        self._ended = 0  # groups, written or not
+        self._seen, self._looks, self._stuck = 0, 0, False  # as `look` found it
+        self._waker: Waker[Sequence[Entry]] | None = None
         self._queueing: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._closed = True
-        self._connection: Connection | None = None
-        self._proven = False  # the connection has carried a group
-        self._committing = False
+        self._transactions = Transactions(engine)
         self._down_since: float | None = None
         self.dropped = 0
 
     def __len__(self) -> int:
-        return self._pending.qsize()
+        return len(self._pending)
 
-    def start(self) -> None:
-        """Begin. What is posted is also written where the process ends without `stop`, unless a signal ends it."""
-        self._pending = SimpleQueue()
+    def start(self, waker: Waker[Sequence[Entry]] | None = None) -> None:
+        """Begin. What is posted is also written where the process ends without `stop`, unless a signal ends it.
+
+        Args:
+            waker: settles entries on the loop that most callers are on; its owner closes it once `stop` said True.
+        """
+        self._pending = Pending()
+        self._waker = waker
+        self._group, self._stuck = (), False
         self._closed = False
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="narthex-writer", daemon=True)
         self._thread.start()
         atexit.register(self.stop)
 
-    def stop(self) -> None:
-        """Write what waits, then end. Blocks for `PATIENCE` seconds at most; safe to call twice."""
+    def stop(self) -> bool:
+        """Write what waits, then end. Blocks for `PATIENCE` seconds at most; safe to call twice.
+
+        Returns:
+            Whether the thread has ended; else it is stuck, and ends should it ever come back.
+        """
         thread, self._thread = self._thread, None
         if thread is None or self._pid != os.getpid():  # a forked child has a copy of what the parent will write
-            return
+            return thread is None
         atexit.unregister(self.stop)
-        self._pending.put(_END)
+        self._pending.join(_END)
         thread.join(PATIENCE)
         self._closed = True
         self._refuse_pending()
+        return not thread.is_alive()
 
     async def write(self, job: Job[T]) -> T:
         """Run the job and return its result once it is durable.
@@ -110,7 +126,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         self._must_run()
-        while self._pending.qsize() >= self._limit:
+        while len(self._pending) >= self._limit:
             await self._room(loop)
             self._must_run()
         waiter: asyncio.Future[T] = loop.create_future()
@@ -128,11 +144,27 @@ class Writer:
 
     def post(self, job: Job[object]) -> bool:
         """Have the job written some time soon; False, and counted, where there is no room."""
-        if self._pending.qsize() >= self._limit or not self._runs():
+        if len(self._pending) >= self._limit or not self._runs():
             self.dropped += 1
             return False
         self._put(Entry(job))
         return True
+
+    def look(self) -> None:
+        """See that callers get an answer where the thread does not: called now and then, by whoever keeps the time.
+
+        A disk that hangs, a process of this host that holds the lock and was stopped, a server that says nothing: what
+        the thread waits for cannot be given up half-way. Where `LOOKS` looks in a row find it at the same group, all
+        who wait are refused, and whoever comes is refused at once, until the thread comes back. (Looks are counted and
+        not seconds: a process that was itself asleep is not to refuse what it has not tried.) What observers have
+        posted goes on waiting.
+        """
+        if not self._runs() or not self._group or self._seen != self._ended:
+            self._seen, self._looks, self._stuck = self._ended, 0, False
+            return
+        self._looks += 1
+        if self._looks >= LOOKS:
+            self._give_up_waiting()
 
     def _runs(self) -> bool:
         """Whether there is a thread that writes: after a fork, it is in the parent only."""
@@ -141,22 +173,38 @@ class Writer:
     def _must_run(self) -> None:
         if not self._runs():
             raise DependencyError("the store is not open in this process")
+        if self._stuck:
+            raise _unanswered()
 
     def _put(self, entry: Entry) -> None:
-        self._pending.put(entry)
+        self._pending.join(entry)
         if self._closed:  # between our look and our put
             self._refuse_pending()
 
     async def _room(self, loop: asyncio.AbstractEventLoop) -> None:
         waiter: asyncio.Future[None] = loop.create_future()
         self._queueing.append((loop, waiter))
-        if self._closed or self._pending.qsize() < self._limit:  # room was made before the thread could see us
+        if self._closed or len(self._pending) < self._limit:  # room was made before the thread could see us
             return
         await waiter
 
+    def _give_up_waiting(self) -> None:
+        if not self._stuck:
+            _log.error("the store does not answer; until it does, nothing is taken")
+        self._stuck = True
+        waiting = self._pending.take(len(self._pending))
+        for entry in waiting:
+            if entry.waiter is None:
+                self._pending.join(entry)
+        refused = [entry for entry in (*self._group, *waiting) if entry.waiter is not None]
+        for entry in refused:
+            entry.refusal = _unanswered()
+        settle(refused)
+        self._make_room()
+
     def _refuse_pending(self) -> None:
-        refused = [entry for entry in self._take_waiting(self._pending.qsize()) if entry is not _END]
-        self._pending.put(_END)  # for a thread that is stuck in a job, should it come back
+        refused = [entry for entry in self._pending.take(len(self._pending)) if entry is not _END]
+        self._pending.join(_END)  # for a thread that is stuck in a job, should it come back
         for entry in refused:
             entry.error = DependencyError("the store was closed before this could be written")
             self._lost(entry)
@@ -168,36 +216,37 @@ class Writer:
     def _run(self) -> None:
         last = False
         while not last:
-            group = [self._pending.get(), *self._take_waiting(GROUP - 1)]
+            self._pending.wait()
+            group = self._group = self._pending.take(GROUP)
             if last := _END in group:
                 group.remove(_END)
-            self._make_room()
+            if self._queueing:
+                self._make_room()
             if group:
                 self._write(group)
-                settle(group)
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+                settle(group, self._waker)
+            self._come_back()
+        self._transactions.close()
 
-    def _take_waiting(self, most: int) -> list[Entry]:
-        taken: list[Entry] = []
-        take, keep = self._pending.get_nowait, taken.append
-        with suppress(Empty):
-            for _ in range(most):
-                keep(take())
-        return taken
+    def _come_back(self) -> None:
+        self._group = ()
+        self._ended += 1
+        if self._stuck:
+            self._stuck = False
+            _log.warning("the store answers again")
 
     def _make_room(self) -> None:
-        while self._queueing:
-            loop, waiter = self._queueing.popleft()
-            call_soon(loop, _open_door, waiter)
+        with suppress(IndexError):  # another thread was quicker
+            while self._queueing:
+                loop, waiter = self._queueing.popleft()
+                call_soon(loop, _open_door, waiter)
 
     def _write(self, group: Sequence[Entry]) -> None:
         """Put the group on disk; every entry has its result or its error afterwards."""
         run: Run = run_together
         while (error := self._attempt(group, run)) is not None:
             if self._was_stale(error):
-                self._disconnect()
+                self._transactions.disconnect()
             elif run is run_apart or is_world(error):
                 self._failed(group, error)
                 return
@@ -207,23 +256,24 @@ class Writer:
 
     def _attempt(self, group: Sequence[Entry], run: Run) -> BaseException | None:
         """Run the group in a transaction; give what went wrong, whatever it was: the thread must not end by it."""
-        self._committing = False
         try:
             with self._turn():
-                if self._connection is None:
-                    self._connection = self._engine.connect()
-                with self._connection.begin():
-                    run(self._connection, group)
-                    must_be_intact(self._connection)
-                    self._committing = True
+                try:
+                    connection = self._transactions.begin()
+                    # Between the lock that we may have waited for and now, callers may have been refused.
+                    run(connection, [one for one in group if one.refusal is None] if self._stuck else group)
+                    self._transactions.commit()
+                except BaseException:
+                    self._transactions.rollback()
+                    raise
         except BaseException as error:  # noqa: BLE001  sorted out by the caller
             return error
-        self._proven = True
         return None
 
     def _was_stale(self, error: BaseException) -> bool:
         """Whether the server had closed a connection that stood idle: nothing of the group can be on its disk."""
-        return self._proven and not self._committing and isinstance(error, DBAPIError) and error.connection_invalidated
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        return lost and self._transactions.proven and not self._transactions.committing
 
     def _succeeded(self) -> None:
         since, self._down_since = self._down_since, None
@@ -240,7 +290,7 @@ class Writer:
         if self._down_since is None:
             self._down_since = time.monotonic()
             _log.error("the store cannot be written: %s", first_line(error))
-        self._disconnect()
+        self._transactions.disconnect()
         for entry in group:
             entry.error = DependencyError("the store could not be written", retry_after=1)
             entry.error.__cause__ = error
@@ -250,17 +300,11 @@ class Writer:
         if entry.waiter is None:
             self.dropped += 1
 
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        self._proven = False
-        if connection is not None:
-            try:
-                connection.invalidate()
-                connection.close()
-            except Exception as error:  # noqa: BLE001  it is broken, that is why it goes
-                _log.debug("a broken connection: %s", error)
-
 
 def _open_door(waiter: "asyncio.Future[None]") -> None:
     if not waiter.done():
         waiter.set_result(None)
+
+
+def _unanswered() -> DependencyError:
+    return DependencyError("the store does not answer", retry_after=1)

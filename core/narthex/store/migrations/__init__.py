@@ -12,7 +12,7 @@ from narthex.store.migrations.ledger import exists, noted_plugins
 from narthex.store.migrations.losses import Loss
 from narthex.store.migrations.run import Applied, WouldLose, current, downgrade, upgrade
 from narthex.store.migrations.standing import Ahead, Behind, Standing, Stranger, UpToDate
-from narthex.store.migrations.tables import CORE, Tables
+from narthex.store.migrations.tables import CORE, Tables, with_core
 
 __all__ = [
     "CORE",
@@ -30,4 +30,5 @@ __all__ = [
     "exists",
     "noted_plugins",
     "upgrade",
+    "with_core",
 ]
