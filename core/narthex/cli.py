@@ -22,6 +22,7 @@ GROUP: Final = "narthex.commands"
 BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "run": "Serve an app behind the house.",
+        "reload": "Have what runs follow the file as it is now, without losing a request.",
         "check": "Check the file, the environment and the plugins; start nothing.",
         "explain": "Print the house, or what one request would meet.",
         "db": "Make, migrate, inspect and back up the store.",
@@ -33,7 +34,10 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
 """Name and line of help of our own commands; the function of that name is in the module of that name."""
 
 BROUGHT: Final[Mapping[str, str]] = MappingProxyType(
-    {"demo": "Serve a small FastAPI shop behind Narthex and say what to try."}
+    {
+        "demo": "Serve a small FastAPI shop behind Narthex and say what to try.",
+        "users": "Add, list and change the accounts of the plugin auth.",
+    }
 )
 """Lines of help of the commands that come in our own package but through an entry point, as guests' do."""
 

@@ -36,6 +36,9 @@ class PasswordSettings(Settings):
     queue: int = Field(
         default=64, ge=0, le=100_000, description="Logins that may wait for their turn; further ones get 503."
     )
+    temporary: Duration = Field(
+        default=86_400.0, gt=0, description="How long a password that `narthex users` has drawn is good for."
+    )
     min_length: int = Field(
         default=8,
         ge=8,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from narthex.link import Link
 from narthex.store import RisingLog
@@ -18,6 +18,8 @@ from narthex_plugins.auth.names import canonical
 from narthex_plugins.auth.tables import account_changes, users
 
 ADMIN: Final = "admin"
+KEPT: Final = 90 * 86_400.0
+"""Seconds for which the log of changes is kept; a process that looks on is seconds behind."""
 
 
 class AccountRefused(Exception):
@@ -77,6 +79,21 @@ class Accounts:
         rows = connection.execute(select(users).where(self._ours).order_by(users.c.canonical)).mappings()
         return [_read(row) for row in rows]
 
+    def check(self, connection: Connection, name: str, *, first_admin: bool = False) -> str:
+        """See that such an account can be made; the canonical name.
+
+        Raises:
+            AccountRefused: the name is taken or cannot be one, or there is an admin.
+        """
+        folded = canonical(name)
+        if folded is None:
+            raise AccountRefused(f"{name!r} cannot be a name: 1 to 128 letters, digits and signs of e-mail addresses")
+        if self.named(connection, folded) is not None:
+            raise AccountRefused(f"there is an account called {name!r}")
+        if first_admin and (there := [one.name for one in self.all(connection) if self._is_admin(one)]):
+            raise AccountRefused(f"there is an admin, {there[0]!r}")
+        return folded
+
     # -- changing
 
     def add(
@@ -104,15 +121,7 @@ class Accounts:
         Raises:
             AccountRefused: the name is taken or cannot be one, or there is an admin.
         """
-        folded = canonical(name)
-        if folded is None:
-            raise AccountRefused(
-                f"{name!r} cannot be a name: 1 to 128 letters, digits and signs as in e-mail addresses"
-            )
-        if self.named(connection, folded) is not None:
-            raise AccountRefused(f"there is an account called {name!r}")
-        if first_admin and (there := [one.name for one in self.all(connection) if self._is_admin(one)]):
-            raise AccountRefused(f"there is an admin, {there[0]!r}")
+        folded = self.check(connection, name, first_admin=first_admin)
         given = {*roles, ADMIN} if first_admin else {*roles}
         subject, password_set = uuid4().hex, None if password is None else now
         row = {
@@ -166,6 +175,8 @@ class Accounts:
     ) -> None:
         row = {"at": now, "subject": account.subject, "name": account.name, "change": change}
         self.log.append_in(connection, [{**row, "detail": json.dumps(detail)}])
+        old = (account_changes.c.log == self.log.name) & (account_changes.c.at < now - KEPT)
+        connection.execute(delete(account_changes).where(old))
         if self._link is not None:
             self._link.announce(connection, self.log.name)
 

@@ -1,0 +1,1 @@
+"""Commands of the plugin auth: `narthex users` and `narthex keys`."""
