@@ -177,7 +177,7 @@ ANYTHING = st.recursive(
 MEMBERS = ("kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e", "k", "d", "keys", "x5u", "x5c")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(EVERY), st.dictionaries(st.sampled_from(MEMBERS), ANYTHING, max_size=4))
 def test_no_key_whatever_brings_another_exception(algorithm: str, members: dict[str, object]) -> None:
     signer = forger(algorithm)

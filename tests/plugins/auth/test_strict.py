@@ -2,7 +2,7 @@ import json
 from base64 import urlsafe_b64encode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex_plugins.auth.strict import DEPTH, decode_base64url, encode_base64url, parse_object
@@ -14,13 +14,11 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_bytes_come_back_from_their_one_spelling(data: bytes) -> None:
     assert decode_base64url(encode_base64url(data)) == data
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=12))
 def test_what_is_taken_is_the_one_spelling_of_something(text: bytes) -> None:
     try:
@@ -30,13 +28,11 @@ def test_what_is_taken_is_the_one_spelling_of_something(text: bytes) -> None:
     assert urlsafe_b64encode(decoded).rstrip(b"=") == text
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(), JSON), st.booleans())
 def test_objects_are_read_as_the_standard_library_reads_them(value: dict[str, object], escape: bool) -> None:
     assert parse_object(json.dumps(value, ensure_ascii=escape).encode("utf-8", "surrogatepass")) == value
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40) | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_nothing_but_a_value_error_comes_out(data: bytes) -> None:
     try:
