@@ -1,0 +1,56 @@
+"""The app does not see how its caller is known: the session cookie and the token among the subprotocols are taken out.
+
+An app that never holds the credential cannot log it, forward it or have it stolen from it. The field `Authorization`
+is left as it is: apps that verify tokens themselves go on working.
+"""
+
+from narthex.asgi import ASGIApp, Message, Receive, Scope, Send
+from narthex.context import exchange_var
+from narthex.dress import hand_back
+from narthex_plugins.auth.credentials import SUBPROTOCOL, Reader, without_token, without_token_field
+
+
+class Hidden:
+    """An app in front of which the credential is taken away.
+
+    Costs two look-ups where there is neither a cookie nor a subprotocol.
+    """
+
+    def __init__(self, app: ASGIApp, reader: Reader) -> None:
+        self._app = app
+        self._reader = reader
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app, with a scope of its own where something has to go."""
+        exchange = exchange_var.get()
+        cookie = exchange is None or b"cookie" in exchange.headers.index
+        offered: list[str] = scope.get("subprotocols") or []
+        token = any(one.startswith(SUBPROTOCOL) for one in offered)
+        if not cookie and not token:
+            await self._app(scope, receive, send)
+            return
+        own = dict(scope)
+        if cookie:
+            own["headers"] = self._reader.without_cookie(scope["headers"])
+        if token:
+            own["subprotocols"] = without_token(offered)
+            own["headers"] = without_token_field(own["headers"])
+            send = _not_echoing(send)
+        if exchange is not None:
+            exchange.app_scope = own
+        worn = dict(own)
+        try:
+            await self._app(own, receive, send)
+        finally:
+            hand_back(own, worn, scope)
+
+
+def _not_echoing(send: Send) -> Send:
+    """Never choose the token as the subprotocol, should an app look for it somewhere else and try."""
+
+    async def pass_on(message: Message) -> None:
+        if message["type"] == "websocket.accept" and str(message.get("subprotocol") or "").startswith(SUBPROTOCOL):
+            message = {**message, "subprotocol": None}
+        await send(message)
+
+    return pass_on

@@ -1,0 +1,214 @@
+"""The auth plugin: what is made of the settings, and what starts and stops."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+from sqlalchemy import Connection
+
+from narthex import Deny, Exchange, House, Identity, Route, hookimpl
+from narthex.config import Secret
+from narthex.errors import ConfigError, DependencyError
+from narthex.events import Unsubscribe
+from narthex.hooks import Health, Inside
+from narthex.services import Sessions, TokenRevoker
+from narthex.store import Tables
+from narthex_plugins.auth.account_changes import AccountChanges
+from narthex_plugins.auth.accounts import Accounts
+from narthex_plugins.auth.claims import Expectations
+from narthex_plugins.auth.cookies import CookieJar
+from narthex_plugins.auth.credentials import Reader
+from narthex_plugins.auth.ended import EndedSessions
+from narthex_plugins.auth.events import (
+    AccountDisabled,
+    AccountEvent,
+    AccountPasswordChanged,
+    AccountRolesChanged,
+    SessionEnded,
+)
+from narthex_plugins.auth.grants import Grants, Parts
+from narthex_plugins.auth.hiding import Hidden
+from narthex_plugins.auth.identify import Identifier, Places
+from narthex_plugins.auth.keystore import Keystore, Policy
+from narthex_plugins.auth.passwords import Passwords
+from narthex_plugins.auth.routes import Endpoints
+from narthex_plugins.auth.sealing import Sealer
+from narthex_plugins.auth.sessions import PAGE, SessionRows, StoredSessions
+from narthex_plugins.auth.settings import AuthSettings
+from narthex_plugins.auth.signing import SIGNING_ALGORITHMS
+from narthex_plugins.auth.tables import tables
+from narthex_plugins.auth.throttle import Throttle
+from narthex_plugins.auth.users import StoredUsers, UserSource
+from narthex_plugins.auth.verified import Verified
+
+MARGIN: Final = 60.0
+"""Seconds, beside the leeway, that clocks of two hosts may differ by before a retired key is let go too early."""
+_SWEEP: Final = 600.0
+_ENDING: Final[Mapping[type[AccountEvent], str]] = {
+    AccountDisabled: "the account was disabled",
+    AccountPasswordChanged: "the password was changed",
+}
+
+
+class Auth:
+    """Says who asks, by signed tokens and session cookies, and gives them to who knows a password."""
+
+    name: ClassVar = "auth"
+    Settings: ClassVar = AuthSettings
+
+    def __init__(self, settings: AuthSettings, house: House) -> None:
+        self._house = house
+        self._settings = settings
+        self._store = store = house.store
+        clock, instance = house.clock, house.instance
+        self._jar = jar = CookieJar(settings.cookie, insecure=settings.insecure_cookies)
+        self._reader = reader = Reader(jar.names, settings.origins)
+        self._tokens = Verified(settings.verified, clock.now)
+        self._cookies = Verified(settings.verified, clock.now)
+        policy = Policy(
+            settings.algorithm,
+            settings.access_lifetime,
+            settings.rotate_every,
+            settings.overlap,
+            settings.leeway + MARGIN,
+        )
+        self._keys = keys = Keystore(store, instance, _sealer(house), clock, policy, house.events, self._tokens.clear)
+        self._rows = rows = SessionRows(instance, store.link, settings.session_idle)
+        self._ended = EndedSessions(store, rows.log, clock, self._tell_ended)
+        self._sessions = sessions = StoredSessions(store, clock, rows)
+        self._accounts = Accounts(instance, store.link)
+        self._changes = AccountChanges(store, house.events, self._accounts)
+        self._passwords = Passwords(settings.passwords)
+        expected = Expectations(
+            issuer=settings.issuer,
+            audiences=frozenset({settings.audience or settings.issuer}),
+            algorithms=SIGNING_ALGORITHMS,
+            leeway=settings.leeway,
+            max_size=settings.max_token_size,
+        )
+        throttle = Throttle(store, clock, settings.throttle, instance)
+        parts = Parts(store, clock, house.events, keys, sessions, rows, throttle)
+        self._grants = Grants(instance, settings, parts)
+        self._endpoints = Endpoints(settings, self._grants, keys, expected, reader, jar, clock)
+        self._identifier = Identifier(
+            Places(
+                store=store,
+                clock=clock,
+                reader=reader,
+                jar=jar,
+                keys=keys,
+                expected=expected,
+                sessions=rows,
+                ended=self._ended,
+                tokens=self._tokens,
+                cookies=self._cookies,
+                recheck=settings.access_lifetime,
+                idle=settings.session_idle,
+                touch=sessions.touch,
+            )
+        )
+        self._unsubscribe: Unsubscribe | None = None
+        house.provide(Sessions, sessions)
+
+    @hookimpl
+    def tables(self) -> Tables:
+        """Give the tables of accounts, keys and sessions."""
+        return tables
+
+    @hookimpl
+    def routes(self) -> Sequence[Route]:
+        """Give the endpoints."""
+        return self._endpoints.routes()
+
+    @hookimpl
+    def wrap(self) -> Inside:
+        """Take the credential away from what the app sees."""
+        return Inside(lambda app: Hidden(app, self._reader))
+
+    @hookimpl
+    async def start(self) -> None:
+        """Have keys to sign with, and begin to follow what other processes do."""
+        house = self._house
+        users = house.service(UserSource) or StoredUsers(  # type: ignore[type-abstract]  # a Protocol is the key
+            self._store, house.clock, self._passwords, house.instance
+        )
+        self._identifier.users = self._grants.users = users
+        self._endpoints.revoker = house.service(TokenRevoker)  # type: ignore[type-abstract]
+        await self._keys.start()
+        await self._ended.start()
+        await self._changes.start()
+        self._unsubscribe = house.events.subscribe(AccountEvent, self._account_changed)
+        house.spawn(self._keys.follow, "signing keys")
+        house.spawn(self._ended.follow, "ended sessions")
+        house.spawn(self._changes.follow, "account changes")
+        house.spawn(self._sweep, "sweep")
+
+    @hookimpl
+    def stop(self) -> None:
+        """Let the threads that hash go."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        self._passwords.close()
+
+    @hookimpl
+    def health(self) -> Health:
+        """Warn of a signing key that cannot be read."""
+        return Health("warn", "a signing key cannot be opened") if self._keys.trouble else Health("pass")
+
+    @hookimpl
+    async def authenticate(self, exchange: Exchange) -> Identity | Deny | None:
+        """Say who asks."""
+        return await self._identifier.identify(exchange)
+
+    def _tell_ended(self, ids: Sequence[str]) -> None:
+        """Sessions were ended, in this process or another."""
+        self._cookies.forget_sessions(ids)
+        for session_id in ids:
+            self._house.live.close(session_id=session_id, issuer=self._settings.issuer, reason="session_ended")
+            self._house.events.publish(SessionEnded(instance=self._house.instance, session_id=session_id))
+
+    async def _account_changed(self, event: AccountEvent) -> None:
+        """Every process does so; the first one finds something to end."""
+        if event.instance != self._house.instance:
+            return
+        if isinstance(event, AccountRolesChanged):
+            self._cookies.forget(lambda identity: identity.subject == event.subject)
+        reason = _ENDING.get(type(event))
+        if reason is not None:
+            await self._sessions.end_all(event.subject, reason)
+
+    async def _sweep(self) -> None:
+        """Take away from time to time what says nothing any more; processes do so at different times."""
+        while True:
+            await asyncio.sleep(_SWEEP * random.uniform(0.5, 1.5))  # noqa: S311  only spreads the load
+            try:
+                while await self._store.write(self._sweep_page) >= PAGE:
+                    continue
+            except DependencyError as error:
+                self._house.log.warning("old sessions could not be swept away: %s", error)
+
+    def _sweep_page(self, connection: Connection) -> int:
+        settings = self._settings
+        now = self._house.clock.now()
+        return self._rows.sweep(connection, now, settings.session_history, settings.session_lifetime)
+
+
+def _sealer(house: House) -> Sealer:
+    """Seals under the house's secret key.
+
+    Raises:
+        ConfigError: there is none, and the store outlives the process.
+    """
+    secret = house.settings.secret_key
+    if secret is None:
+        if house.settings.store.reveal() != "memory":
+            raise ConfigError(
+                "auth needs [narthex] secret_key, which encrypts its signing keys in the store",
+                hint='write secret_key = { env = "SHOP_SECRET_KEY" }, or set NARTHEX_SECRET_KEY; '
+                "openssl rand -hex 32 makes one",
+            )
+        secret = Secret(secrets.token_hex(32))  # nothing of it rests anywhere
+    return Sealer(secret)

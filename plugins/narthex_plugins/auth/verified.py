@@ -1,0 +1,75 @@
+"""What was verified is remembered: tokens and cookies by the digest of their bytes, none past its end.
+
+Only digests are kept, so a dump of the process's memory holds no credential of a caller beyond the requests under way.
+The cache is bounded; what was used longest ago goes first. It holds no truth: whatever is not in it is verified anew.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cachetools import LRUCache
+
+from narthex.identity import Identity
+
+
+@dataclass(slots=True, eq=False)
+class Known:
+    """Somebody who was verified.
+
+    Attributes:
+        until: seconds since the epoch; from then on it has to be verified again.
+        touch: when its session is to be noted as in use again, seconds since the epoch; infinite without a session.
+    """
+
+    identity: Identity
+    until: float
+    touch: float
+
+
+class Verified:
+    """A bounded cache of one kind of credential.
+
+    Args:
+        size: how many it holds.
+        now: the wall clock, which `exp` is told by.
+    """
+
+    def __init__(self, size: int, now: Callable[[], float]) -> None:
+        self._known: LRUCache[bytes, Known] = LRUCache(size)
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, digest: bytes) -> Known | None:
+        """Who it was, if that was found out and still holds. Cost: one look-up, one look at the clock."""
+        known = self._known.get(digest)
+        if known is None or self._now() < known.until:
+            return known
+        del self._known[digest]
+        return None
+
+    def put(self, digest: bytes, known: Known) -> None:
+        """Remember; an older one may have to go."""
+        self._known[digest] = known
+
+    def forget(self, which: Callable[[Identity], bool]) -> None:
+        """Forget some. Looks at all of them, which is rare."""
+        for digest in [digest for digest, known in self._known.items() if which(known.identity)]:
+            del self._known[digest]
+
+    def forget_sessions(self, ids: Iterable[str]) -> None:
+        """Forget whoever came by one of these sessions."""
+        gone = frozenset(ids)
+        if gone:
+            self.forget(lambda identity: identity.session_id in gone)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._known.clear()
+
+
+def token_digest(token: bytes) -> bytes:
+    """The name under which a token is remembered."""
+    return sha256(token).digest()
