@@ -64,7 +64,8 @@ class AccountChanges:
                 except DependencyError as error:
                     _log.warning("changes of accounts cannot be read for now: %s", error)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), LOOK)
+                    async with asyncio.timeout(LOOK):  # wait_for may swallow a cancellation before Python 3.12
+                        await changed.wait()
         finally:
             forget()
 

@@ -98,6 +98,7 @@ class EndedSessions:
                 except DependencyError as error:
                     _log.warning("the log of ended sessions could not be looked at: %s", error)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), LOOK)
+                    async with asyncio.timeout(LOOK):  # wait_for may swallow a cancellation before Python 3.12
+                        await changed.wait()
         finally:
             unsubscribe()

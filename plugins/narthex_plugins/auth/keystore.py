@@ -146,7 +146,8 @@ class Keystore:
                 changed.clear()
                 await self._turn()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), LOOK)
+                    async with asyncio.timeout(LOOK):  # wait_for may swallow a cancellation before Python 3.12
+                        await changed.wait()
         finally:
             unsubscribe()
 
