@@ -33,8 +33,9 @@ class KeySet:
         self._by_algorithm: dict[str, tuple[VerifyingKey, ...]] = {}
         for key in self.keys:
             name = (key.kid, key.algorithm)
-            self._by_name[name] = (*self._by_name.get(name, ()), key)
-            self._by_algorithm[key.algorithm] = (*self._by_algorithm.get(key.algorithm, ()), key)
+            if key not in self._by_name.get(name, ()):  # the same key twice is one key
+                self._by_name[name] = (*self._by_name.get(name, ()), key)
+                self._by_algorithm[key.algorithm] = (*self._by_algorithm.get(key.algorithm, ()), key)
         self._contested = frozenset(refused.kid for refused in self.skipped if refused.code not in _FOR_OTHERS)
 
     def __len__(self) -> int:

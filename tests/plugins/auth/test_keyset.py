@@ -58,6 +58,13 @@ def test_a_name_that_two_keys_have_is_refused() -> None:
     assert token_code(ONE.token(), TWO.jwk_with(kid=ONE.kid), ONE.jwk) == TokenCode.KEY_AMBIGUOUS
 
 
+def test_the_same_key_twice_is_one_key() -> None:
+    for signer in (forger("RS256"), ONE, forger("EdDSA")):
+        assert verify_jws(signer.token(), {"keys": [signer.jwk, dict(signer.jwk)]}, PUBLIC) == PAYLOAD
+    twice = load_jwks({"keys": [ONE.jwk]}, PUBLIC)
+    assert KeySet.of(twice, twice).find(None, "ES256").kid == ONE.kid
+
+
 def test_a_name_that_a_broken_key_claims_too_is_refused() -> None:
     broken = TWO.jwk_with(kid=ONE.kid, x="AA")
     assert token_code(ONE.token(), ONE.jwk, broken) == TokenCode.KEY_AMBIGUOUS

@@ -72,7 +72,7 @@ def test_a_modulus_with_a_small_factor_or_an_even_one_is_refused() -> None:
     assert "small factor" in refusal(rsa_jwk(modulus - 1)).detail
 
 
-@pytest.mark.parametrize("bits", [1, 8, 512, 1024, 2047, 16385])
+@pytest.mark.parametrize("bits", [1, 8, 512, 1024, 2047, 8193])
 def test_a_modulus_too_short_or_too_long_is_refused(bits: int) -> None:
     assert f"{bits} bits" in refusal(rsa_jwk(1 << (bits - 1) | 1)).detail
 
