@@ -197,9 +197,10 @@ class Exchange:
         self._route = template
 
     def refuse_inside(self, deny: Deny) -> None:
-        """Note that code of the app refuses; core's own."""
-        self.verdict = deny
-        self.decided_by = None
+        """Note that code of the app refuses; core's own. The first Deny stands: it may have been told already."""
+        if not isinstance(self.verdict, Deny):
+            self.verdict = deny
+            self.decided_by = None
         self._inside = True
 
     def _request(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import pytest
@@ -18,14 +19,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 
-from narthex import Identity, Narthex, Refused, require_auth, require_permission, require_role
+from narthex import Deny, Exchange, Identity, Narthex, Refused, require_auth, require_permission, require_role
 from narthex.asgi import ASGIApp, Receive, Scope, Send
 from narthex.frameworks import framework_of
 from narthex.testing import Reply, config, request
-from tests.apps import calls
-from tests.guests import offer
+from tests.apps import calls, http
+from tests.guests import eye, offer
 
 PERSON: dict[str, object] = {"use": "tests.guests:Person"}
+ALICE = [("x-test-user", "alice user")]
 
 
 def get(app: ASGIApp, who: str = "", target: str = "/secret") -> Reply:
@@ -79,6 +81,22 @@ def test_every_permission_is_needed_and_the_missing_one_is_not_told() -> None:
     assert ask("orders:read").status == 200
     refused = ask("orders:read", "orders:write")
     assert (refused.status, b'"permission_denied"' in refused.body, b"orders" in refused.body) == (403, True, False)
+
+
+def test_of_two_guards_that_refuse_the_first_is_told_and_stands() -> None:
+    seen: list[Exchange] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(Refused):
+            plain()
+        with suppress(Refused):
+            require_permission("orders:write")(plain)()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    reply = asyncio.run(request(Narthex(http(app), config(person=PERSON, eye=eye(seen))), "GET", "/", ALICE))
+    assert b'"role_required"' in reply.body
+    assert isinstance(seen[0].verdict, Deny)
+    assert seen[0].verdict.code == "role_required"
 
 
 def test_without_a_house_a_guard_refuses() -> None:
