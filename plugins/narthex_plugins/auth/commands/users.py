@@ -27,6 +27,7 @@ from narthex_plugins.auth.commands.opening import Instance, Opened, open_plugin
 from narthex_plugins.auth.names import canonical
 from narthex_plugins.auth.password_rules import PasswordRefused, check_new
 from narthex_plugins.auth.passwords import Hasher
+from narthex_plugins.auth.sessions import SessionRows
 
 T = TypeVar("T")
 
@@ -120,14 +121,15 @@ def list_(
 
 @users.command()
 def disable(name: Name, instance: Instance = "", config: ConfigPath = DEFAULT) -> None:
-    """Let an account in no more.
+    """Let an account in no more, and end its sessions.
 
-    It cannot log in from now on, and no session of it is refreshed. Nothing of it is deleted.
+    Access tokens that are out live until they expire, unless the plugin revocation is on. Nothing is deleted.
     """
     opened, accounts = _open(config, instance)
 
     def change(connection: Connection, account: Account) -> None:
         accounts.set_disabled(connection, account, True, time.time())
+        _end_sessions(opened, connection, account, "the account was disabled")
 
     _change(opened, accounts, name, change, "disabled")
 
@@ -151,13 +153,14 @@ def passwd(
     instance: Instance = "",
     config: ConfigPath = DEFAULT,
 ) -> None:
-    """Give an account a new password."""
+    """Give an account a new password, and end its sessions."""
     opened, accounts = _open(config, instance)
     found = opened.read(lambda connection: _found(connection, accounts, name))
     password = _new_password(opened, found.name, password_stdin, generate)
 
     def change(connection: Connection, account: Account) -> None:
         accounts.set_password(connection, account, password.hash, time.time(), password.until)
+        _end_sessions(opened, connection, account, "the password was changed")
 
     _change(opened, accounts, name, change, "password changed")
     _show(password)
@@ -212,6 +215,12 @@ def _found(connection: Connection, accounts: Accounts, name: str) -> Account:
     if found is None:
         raise _finding(f"there is no account called {name!r}")
     return found
+
+
+def _end_sessions(opened: Opened, connection: Connection, account: Account, reason: str) -> None:
+    """In the same transaction, so that it holds also where no process serves that could hear of the change."""
+    rows = SessionRows(opened.instance, opened.link, opened.settings.session_idle)
+    rows.end_all(connection, account.subject, reason, time.time())
 
 
 def _finding(message: str) -> typer.Exit:
