@@ -19,7 +19,7 @@ from narthex.life import Act, Life, Unit
 from narthex.lifespan import AppLifespan, converse
 from narthex.loader import Built, build
 from narthex.plan import Plan
-from narthex.reload import Reloaded, Succession
+from narthex.reload import Reloaded, Succession, digest
 from narthex.walk import Walk
 
 
@@ -74,6 +74,11 @@ class Narthex:
     def chain(self) -> Chain:
         """Its stages."""
         return self._walk.chain
+
+    @property
+    def digest(self) -> str:
+        """Names the configuration by 16 hex digits; equal in every process that follows the same."""
+        return digest(self.config, self._walk.built)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, websocket or lifespan."""

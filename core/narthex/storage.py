@@ -52,6 +52,10 @@ class Store(Protocol):
         """Open it; core does."""
         ...
 
+    def adopt(self, tables: Sequence[Any]) -> Awaitable[None]:
+        """Bring more tables up to date while it serves; those it has already stay as they are. Core does."""
+        ...
+
     def stop(self) -> Awaitable[None]:
         """Close it; core does."""
         ...

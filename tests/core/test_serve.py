@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from narthex.asgi import ASGIApp, Message, Receive, Scope, Send
 from narthex.errors import ConfigError, StartError
 from narthex.serve import servers
 from narthex.serve.application import AppError, extend_path, import_app
-from narthex.serve.binding import bind, cannot_listen, is_listening, url
+from narthex.serve.binding import bind, cannot_listen, inherited, is_listening, url
 from narthex.serve.lifespan import Lifespan
 from narthex.serve.options import Options
 
@@ -182,3 +183,8 @@ async def _call(lifespan: Lifespan, scope: Scope, receive: Receive, send: Send) 
 
 
 async def _ignore(_message: Message) -> None: ...
+
+
+def test_the_shared_socket_never_blocks_whoever_duplicates_it() -> None:
+    with bind("127.0.0.1", 0) as bound, inherited(os.dup(bound.fileno())) as worker_s, worker_s.dup() as server_s:
+        assert [os.get_blocking(one.fileno()) for one in (bound, worker_s, server_s)] == [False] * 3

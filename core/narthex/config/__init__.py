@@ -8,7 +8,7 @@ know the lines, `errors` the words; `schema`, `describe` and `reference` tell ed
 """
 
 from narthex.config.errors import ConfigErrors, problems_of, raise_all
-from narthex.config.loading import Config, PluginTable, load, plugin_settings
+from narthex.config.loading import Config, PluginTable, load, plugin_settings, read_text
 from narthex.config.settings import NarthexSettings, PathPattern, Settings
 from narthex.config.units import Duration, Size
 from narthex.secrets import Secret
@@ -27,4 +27,5 @@ __all__ = [
     "plugin_settings",
     "problems_of",
     "raise_all",
+    "read_text",
 ]

@@ -89,17 +89,18 @@ class _Document:
     lines: Line | None = None
 
 
-def load(source: Source = None, environ: Mapping[str, str] = os.environ) -> Config:
+def load(source: Source = None, environ: Mapping[str, str] = os.environ, *, text: str | None = None) -> Config:
     """Read a configuration and check all of it that core knows.
 
     Args:
         source: path of a TOML file, a mapping of the same shape, or None for no plugins at all.
         environ: variables that begin with NARTHEX_ are laid over it; `{ env = "..." }` is looked up in it.
+        text: what the file at the path holds, where it has been read already: several processes follow one text.
 
     Raises:
         ConfigError: one problem; ConfigErrors: several, each a line of its text.
     """
-    document = _read(source, environ)
+    document = _read(source, environ, text)
     try:
         overlay = Overlay(document.tables, environ, NarthexSettings.model_fields)
     except RecursionError:
@@ -131,17 +132,23 @@ def plugin_settings(config: Config, table: PluginTable, kind: type[S]) -> S:
     raise AssertionError("pydantic found fault and named none")
 
 
-def _read(source: Source, environ: Mapping[str, str]) -> _Document:
+def _read(source: Source, environ: Mapping[str, str], text: str | None) -> _Document:
     if source is None:
         return _Document({}, Given(Path.cwd(), environ))
     if isinstance(source, Mapping):
         return _Document(source, Given(Path.cwd(), environ))
     path, name = Path(source), str(source)
-    text = _text(path, name)
+    text = read_text(path) if text is None else text
     return _Document(_tables(text, name), Given(path.parent, environ, written=True), name, locate(text))
 
 
-def _text(path: Path, name: str) -> str:
+def read_text(path: Path) -> str:
+    """The text of a configuration file.
+
+    Raises:
+        ConfigError: there is none, or it is not text.
+    """
+    name = str(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:

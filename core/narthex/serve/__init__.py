@@ -49,7 +49,8 @@ def run(
         The exit code. Whatever there is to say has been written to standard error.
     """
     try:
-        settings = configuration.load(config)
+        text = configuration.read_text(config)
+        settings = configuration.load(config, text=text)
         options = _options(settings, config, app, server, wsgi=wsgi)
         servers.require(options.server, settings.where(("narthex", "server")) if server is None else "")
         if workers > 1:
@@ -65,8 +66,8 @@ def run(
     where = url(listener)
     with listener:
         if workers == 1:
-            return work(options, listener, ready)
-        return supervise(options, listener, workers, ready)
+            return work(options, listener, text, ready)
+        return supervise(options, listener, text, workers, ready)
 
 
 def _options(settings: Config, config: Path, app: str | None, server: ServerName | None, *, wsgi: bool) -> Options:

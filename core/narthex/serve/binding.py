@@ -34,9 +34,22 @@ def bind(host: str, port: int) -> socket.socket:
             # Otherwise a restart would wait for the old connections' TIME_WAIT. On Windows it means something else.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
+        sock.setblocking(False)
     except OSError as error:
         sock.close()
         raise cannot_listen(error, host, port) from error
+    return sock
+
+
+def inherited(descriptor: int) -> socket.socket:
+    """The socket as a worker is given it, never blocking, and nor is what is duplicated from it.
+
+    O_NONBLOCK belongs to the open socket, which all workers share, and Python clears it when it duplicates a socket
+    that has no timeout. Were it cleared for a moment only, a worker that serves could hang in `accept` over a
+    connection that another was quicker to take.
+    """
+    sock = socket.socket(fileno=descriptor)
+    sock.setblocking(False)
     return sock
 
 

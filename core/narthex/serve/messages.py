@@ -33,6 +33,15 @@ def tell_boot_error(error: BootError) -> Exit:
     return Exit.FAILED_START
 
 
+def tell_outcome(refused: str, words: str) -> None:
+    """Say how a reload went; what is wrong with the file begins its line, as it does at boot."""
+    if refused:
+        tell("not reloaded, everything is as before:")
+        sys.stderr.write(f"{refused}\n")
+    else:
+        tell(words)
+
+
 def tell_traceback(error: BaseException) -> None:
     """Print the traceback of somebody's code from the first line that is theirs."""
     error.with_traceback(_without_plumbing(error.__traceback__))

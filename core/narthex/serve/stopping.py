@@ -8,7 +8,7 @@ after a clean stop, and both uvicorn's and granian's supervisors replace their w
     first of them         stop gracefully, within `drain`
     second of them        stop without waiting
     drain + margin later  SIGALRM, whose default action ends the process: no blocked loop can hold it up
-    SIGHUP                reserved for reload; a lost terminal sends it too, and then it means stop
+    SIGHUP                reload; a lost terminal sends it too, and then it means stop
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from collections.abc import Callable
 from types import FrameType
 
 from narthex.serve.exits import Exit
-from narthex.serve.messages import tell
 from narthex.serve.options import STOP_MARGIN
 
 
@@ -36,6 +35,7 @@ class Stopping:
 
     Attributes:
         asked: set when a graceful stop was asked for.
+        hangup: set when a SIGHUP asked for a reload.
         forced: a second signal said not to wait.
     """
 
@@ -46,6 +46,7 @@ class Stopping:
         self._hangup = Hangup()
         self._alarmed = False
         self.asked = asyncio.Event()
+        self.hangup = asyncio.Event()
         self.forced = False
         signal.signal(signal.SIGTERM, self._on_stop)
         # A handler that does nothing, not SIG_IGN: what is ignored stays ignored in programs that the app starts.
@@ -87,8 +88,8 @@ class Stopping:
     def _on_hangup(self, number: int, frame: FrameType | None) -> None:
         if self._hangup.terminal_is_lost():
             self._on_stop(number, frame)
-        else:
-            tell("SIGHUP is kept for reload, which does not exist yet: nothing was changed")
+        elif self._loop is not None:  # before that, the file is about to be read anyway
+            self._loop.call_soon_threadsafe(self.hangup.set)
 
 
 class Hangup:

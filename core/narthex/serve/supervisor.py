@@ -22,11 +22,18 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from narthex import config as configuration
+from narthex.errors import BootError
+from narthex.serve.agreement import agree
+from narthex.serve.control import control
 from narthex.serve.exits import Exit
-from narthex.serve.messages import tell
+from narthex.serve.following import Outcome
+from narthex.serve.line import Line
+from narthex.serve.messages import tell, tell_outcome
 from narthex.serve.options import STOP_MARGIN, Options
 from narthex.serve.stopping import Hangup
 
@@ -36,12 +43,13 @@ _SETTLED = 30.0  # seconds after which a worker's death is no longer put down to
 _REFUSALS = frozenset({Exit.USAGE, Exit.FAILED_START})
 
 
-def supervise(options: Options, listener: socket.socket, workers: int, on_ready: Callable[[], None]) -> Exit:
+def supervise(options: Options, listener: socket.socket, text: str, workers: int, on_ready: Callable[[], None]) -> Exit:
     """Keep `workers` processes serving until SIGTERM or SIGINT.
 
     Args:
         options: given to every worker.
         listener: bound and not yet listening; shared by all workers.
+        text: of the configuration file, the same for all workers until a reload.
         workers: how many, at least 1.
         on_ready: called once, when all of them serve.
 
@@ -49,19 +57,19 @@ def supervise(options: Options, listener: socket.socket, workers: int, on_ready:
         FINE after a graceful stop, FINDING where a worker had to be killed or ended badly, USAGE or FAILED_START
         where the first start failed.
     """
-    return asyncio.run(_Supervisor(options, listener, workers).run(on_ready))
+    return asyncio.run(_Supervisor(options, listener, text, workers).run(on_ready))
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: asyncio.subprocess.Process
-    line: socket.socket
+    line: Line
+    text: str
+    """What it serves by."""
 
     async def serves(self) -> bool:
         """Wait until it says so; False when it ends first."""
-        with contextlib.suppress(OSError):
-            return bool(await asyncio.get_running_loop().sock_recv(self.line, 16))
-        return False
+        return await self.line.hear() is not None
 
     def send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -69,9 +77,12 @@ class _Worker:
 
 
 class _Supervisor:
-    def __init__(self, options: Options, listener: socket.socket, workers: int) -> None:
+    def __init__(self, options: Options, listener: socket.socket, text: str, workers: int) -> None:
         self._options = options
         self._listener = listener
+        self._text = text
+        self._reload_wanted = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._wanted = workers
         self._alive: set[_Worker] = set()
         self._serving: set[_Worker] = set()
@@ -90,7 +101,7 @@ class _Supervisor:
                     await self._either(event.wait())
             if not self._stop.is_set():
                 on_ready()
-            await self._stop.wait()
+            await self._guide()
         finally:
             self._listener.close()
             await self._end(keepers)
@@ -118,7 +129,7 @@ class _Supervisor:
                 continue
             born = time.monotonic()
             if await worker.serves():
-                self._serving.add(worker)
+                await self._welcome(worker)
                 served.set()
             code = await worker.process.wait()
             self._forget(worker)
@@ -134,7 +145,6 @@ class _Supervisor:
 
     async def _spawn(self) -> _Worker:
         ours, theirs = socket.socketpair()
-        ours.setblocking(False)
         handed_down = (self._listener.fileno(), theirs.fileno())
         with contextlib.ExitStack() as failed, theirs, _interrupt_blocked():
             failed.callback(ours.close)
@@ -148,11 +158,53 @@ class _Supervisor:
                 pass_fds=handed_down,
             )
             failed.pop_all()
-        worker = _Worker(process, ours)
+        worker = _Worker(process, await Line.over(ours), self._text)
+        worker.line.say(configuration=worker.text)
         self._alive.add(worker)
         if self._stop.is_set():
             worker.send(signal.SIGTERM)
         return worker
+
+    async def _guide(self) -> None:
+        """Reload when SIGHUP or `narthex reload` asks for it, until the order to stop."""
+        async with control(Path(self._options.config), self._reload):
+            while not self._stop.is_set():
+                await self._either(self._reload_wanted.wait())
+                if self._reload_wanted.is_set():
+                    self._reload_wanted.clear()
+                    await self._reload()
+
+    async def _welcome(self, worker: _Worker) -> None:
+        """Count it among those that serve; one that was born before a reload and served after it catches up."""
+        async with self._reloading:
+            if worker.text != self._text:
+                outcome = await agree([worker.line], self._text)
+                if outcome.refused:
+                    tell(f"worker {worker.process.pid} cannot follow the others: {outcome.refused}")
+                    worker.send(signal.SIGTERM)
+                    return
+                worker.text = self._text
+            self._serving.add(worker)
+
+    async def _reload(self) -> Outcome:
+        """Have every worker follow what the file says now, or none."""
+        async with self._reloading:
+            outcome, text = await self._agree()
+            if not outcome.refused:
+                self._text = text
+                for worker in self._serving:
+                    worker.text = text
+            tell_outcome(outcome.refused, outcome.words)
+            return outcome
+
+    async def _agree(self) -> tuple[Outcome, str]:
+        path = Path(self._options.config)
+        try:
+            text = configuration.read_text(path)
+            configuration.load(path, text=text)
+        except BootError as error:
+            return Outcome.refusal(error), ""
+        return await agree([worker.line for worker in self._serving], text), text
 
     def _forget(self, worker: _Worker) -> None:
         worker.line.close()
@@ -206,7 +258,7 @@ class _Supervisor:
 
     def _obey(self, number: int) -> None:
         if number == signal.SIGHUP and not self._hangup.terminal_is_lost():
-            tell("SIGHUP is kept for reload, which does not exist yet: nothing was changed")
+            self._reload_wanted.set()
         elif self._stop.is_set():
             self._signal_all(signal.SIGTERM)
         else:

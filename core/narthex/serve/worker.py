@@ -6,19 +6,24 @@ The same code runs in the foreground (`--workers 1`) and as a child of the super
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from socket import socket
 from typing import cast
 
+from narthex import config as configuration
 from narthex.app import Narthex
 from narthex.asgi import ASGIApp
 from narthex.errors import BootError, StartError
 from narthex.serve import servers
 from narthex.serve.application import extend_path, import_app
 from narthex.serve.binding import cannot_listen, is_listening
+from narthex.serve.control import control
 from narthex.serve.exits import Exit
+from narthex.serve.following import Following, Outcome
 from narthex.serve.lifespan import Lifespan
-from narthex.serve.messages import tell, tell_boot_error, tell_traceback
+from narthex.serve.line import Line
+from narthex.serve.messages import tell, tell_boot_error, tell_outcome, tell_traceback
 from narthex.serve.options import STOP_MARGIN, Options
 from narthex.serve.stopping import Interrupted, Stopping
 
@@ -28,7 +33,8 @@ _POLL = 0.01  # seconds between looks at whether the server listens already
 def work(
     options: Options,
     listener: socket,
-    on_ready: Callable[[], None],
+    text: str,
+    on_ready: Callable[[], None] = lambda: None,
     supervisor: socket | None = None,
 ) -> Exit:
     """Serve in this process until a signal, or the supervisor's end, asks for a stop.
@@ -36,8 +42,9 @@ def work(
     Args:
         options: what to serve, and by which server.
         listener: bound and not yet listening; closed here once the server listens on a duplicate.
+        text: of the configuration file.
         on_ready: called once, when the app has started and connections are accepted.
-        supervisor: the parent's end of life is the end of this stream; None in the foreground.
+        supervisor: our end of the line to the parent (see `line`); None in the foreground.
 
     Returns:
         FINE after a stop that was asked for, FINDING after one that was forced or that nobody asked for, USAGE or
@@ -45,11 +52,11 @@ def work(
     """
     stopping = Stopping(options.drain, supervised=supervisor is not None)
     server = servers.make(options)
-    job = _Work(options, server, stopping, on_ready)
+    job = _Work(options, text, server, stopping, on_ready)
     try:
-        app = None if server.imports_in_loop else load(options)
+        house = None if server.imports_in_loop else load(options, text)
         with asyncio.Runner(loop_factory=server.loop_factory()) as runner:
-            return runner.run(job.run(app, listener, supervisor))
+            return runner.run(job.run(house, listener, supervisor))
     except BootError as error:
         return tell_boot_error(error)
     except Interrupted:
@@ -61,8 +68,12 @@ def work(
         return Exit.FAILED_START
 
 
-def load(options: Options) -> ASGIApp:
+def load(options: Options, text: str) -> Narthex:
     """Import the app and build the house in front of it.
+
+    Args:
+        options: name the app.
+        text: of the configuration file.
 
     Raises:
         ConfigError: the file, a plugin or the app's name is wrong.
@@ -76,7 +87,7 @@ def load(options: Options) -> ASGIApp:
         from narthex.serve.wsgi import WSGIApp, adapt  # noqa: PLC0415
 
         app = adapt(cast("WSGIApp", app))
-    return Narthex(cast("ASGIApp", app), config)
+    return Narthex(cast("ASGIApp", app), configuration.load(config, text=text))
 
 
 def _imported(options: Options) -> object:
@@ -95,37 +106,74 @@ class _Work:
     """The life of one worker inside its loop."""
 
     def __init__(
-        self, options: Options, server: servers.Server, stopping: Stopping, on_ready: Callable[[], None]
+        self, options: Options, text: str, server: servers.Server, stopping: Stopping, on_ready: Callable[[], None]
     ) -> None:
         self._options = options
+        self._text = text
         self._server = server
         self._stopping = stopping
         self._on_ready = on_ready
+        self._ready = asyncio.Event()
         self.started = False
 
-    async def run(self, app: ASGIApp | None, listener: socket, supervisor: socket | None) -> Exit:
-        lifespan = Lifespan(app or load(self._options))
+    async def run(self, house: Narthex | None, listener: socket, supervisor: socket | None) -> Exit:
+        house = house or load(self._options, self._text)
+        following = Following(house, Path(self._options.config))
+        lifespan = Lifespan(house)
         serving = asyncio.create_task(self._server.serve(lifespan, listener.dup()), name="server")
-        loop = asyncio.get_running_loop()
-        self._stopping.attach(loop, serving.cancel)
-        if supervisor is not None:
-
-            def orphaned() -> None:
-                # The end of a stream can be read for ever: the loop would do nothing else until the drain is over.
-                loop.remove_reader(supervisor)
-                self._stopping.ask()
-
-            loop.add_reader(supervisor, orphaned)
+        self._stopping.attach(asyncio.get_running_loop(), serving.cancel)
+        if supervisor is None:
+            guided = self._guide(lifespan, following)
+        else:
+            guided = self._obey(await Line.over(supervisor), lifespan, house, following)
         aides = [
             asyncio.create_task(self._announce(lifespan, listener), name="announce"),
             asyncio.create_task(self._stop(lifespan, serving), name="stop"),
+            asyncio.create_task(guided, name="guide"),
         ]
         try:
             await asyncio.wait({serving})
         finally:
             for aide in aides:
                 aide.cancel()
+            await asyncio.wait(aides)
         return self._judge(serving, lifespan, listener)
+
+    async def _obey(self, line: Line, lifespan: Lifespan, house: Narthex, following: Following) -> None:
+        """Do as the supervisor says; its end is the order to stop."""
+        ready = asyncio.create_task(self._say_ready(line, house))
+        try:
+            while (order := await line.hear()) is not None:
+                if lifespan.started.is_set():
+                    outcome = await following.obey(order)
+                else:
+                    outcome = Outcome(refused="it has not started yet", exit=Exit.FAILED_START)
+                line.say(id=order["id"], **asdict(outcome))
+            self._stopping.ask()
+        finally:
+            ready.cancel()
+            line.close()
+
+    async def _say_ready(self, line: Line, house: Narthex) -> None:
+        await self._ready.wait()
+        line.say(ready=house.digest)
+
+    async def _guide(self, lifespan: Lifespan, following: Following) -> None:
+        """In the foreground: reload when SIGHUP or `narthex reload` asks for it."""
+        await lifespan.started.wait()
+        lock = asyncio.Lock()
+
+        async def reload() -> Outcome:
+            async with lock:
+                outcome = await following.reload()
+            tell_outcome(outcome.refused, outcome.words)
+            return outcome
+
+        async with control(Path(self._options.config), reload):
+            while True:
+                await self._stopping.hangup.wait()
+                self._stopping.hangup.clear()
+                await reload()
 
     async def _announce(self, lifespan: Lifespan, listener: socket) -> None:
         await lifespan.started.wait()
@@ -134,6 +182,7 @@ class _Work:
             await asyncio.sleep(_POLL)
         # Only the server may hold the socket now: closed by it, new connections are refused, not left waiting.
         listener.close()
+        self._ready.set()
         self._on_ready()
 
     async def _stop(self, lifespan: Lifespan, serving: asyncio.Task[None]) -> None:

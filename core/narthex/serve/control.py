@@ -1,0 +1,100 @@
+"""The way in for `narthex reload`: a socket that only the same user can reach, named for the configuration file.
+
+One JSON line in, one JSON line out. It lies in a directory of mode 0700, below $XDG_RUNTIME_DIR where there is one;
+where none can be made, SIGHUP still works.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, cast
+
+from narthex.serve.following import Outcome
+from narthex.serve.line import dump
+from narthex.serve.messages import tell
+
+_PATIENCE: Final = 120.0  # seconds a command waits for its answer: plugins may take their time to start
+_HEARD: Final = 5.0  # seconds a caller may take to say what it wants
+
+
+@asynccontextmanager
+async def control(config: Path, reload: Callable[[], Awaitable[Outcome]]) -> AsyncGenerator[None]:
+    """Answer the commands of whoever may reach this process, within the block."""
+    try:
+        path = _directory() / f"{_name(config)}-{os.getpid()}.sock"
+        path.unlink(missing_ok=True)  # of a process that had our number before us
+        server = await asyncio.start_unix_server(lambda reader, writer: _answer(reader, writer, reload), path)
+    except OSError as error:
+        tell(f"`narthex reload` cannot reach this process ({error}); SIGHUP can")
+        yield
+        return
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def _answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reload: Callable[[], Awaitable[Outcome]]
+) -> None:
+    with suppress(OSError, ValueError, TimeoutError):
+        order = json.loads(await asyncio.wait_for(reader.readline(), _HEARD))
+        outcome = await reload() if order == {"do": "reload"} else Outcome(refused="unknown order", exit=2)
+        writer.write(dump(asdict(outcome)))
+        await writer.drain()
+    writer.close()
+
+
+def ask_all(config: Path) -> dict[int, Outcome]:
+    """Have every `narthex run` of this user that follows the file reload it.
+
+    Returns:
+        Process id to what became of it; empty where none runs.
+
+    Raises:
+        OSError: the directory of the sockets is not ours alone.
+    """
+    answers: dict[int, Outcome] = {}
+    for path in sorted(_directory().glob(f"{_name(config)}-*.sock")):
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(_PATIENCE)
+            try:
+                line.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)  # left by a process that was killed
+                continue
+            line.sendall(dump({"do": "reload"}))
+            with line.makefile("rb") as answer:
+                said = answer.readline()
+        pid = int(path.stem.rpartition("-")[2])
+        heard = cast("dict[str, Any]", json.loads(said)) if said else {"refused": "it ended meanwhile", "exit": 1}
+        answers[pid] = Outcome.heard(heard)
+    return answers
+
+
+def _directory() -> Path:
+    """The directory of our sockets, made where it is missing.
+
+    Raises:
+        OSError: it cannot be made, or somebody else could put sockets there.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    path = Path(runtime, "narthex") if runtime else Path(tempfile.gettempdir(), f"narthex-{os.getuid()}")
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{path} is not a directory of ours alone")
+    return path
+
+
+def _name(config: Path) -> str:
+    return hashlib.sha256(os.fsencode(config.resolve())).hexdigest()[:16]
