@@ -24,6 +24,7 @@ _LISTENING: Final = re.compile(r"DevTools listening on ws://([\d.:]+)/")
 _ARGUMENTS: Final = (
     *("--headless=new", "--remote-debugging-port=0", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"),
     *("--disable-background-networking", "--disable-extensions", "--disable-sync", "--no-sandbox"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # a test asks nobody else
 )
 
 
