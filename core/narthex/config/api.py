@@ -47,6 +47,7 @@ PAGE: Final = (
     ("", (("narthex.guards", "require_auth require_role require_permission Refused"),)),
     ("Testing", (("narthex.testing.driving", "request websocket Reply"), ("narthex.testing.fakes", "config"))),
     ("", (("narthex.testing.client", "Client"), ("narthex.testing.identity", "as_identity"))),
+    ("", (("narthex.testing.suite", "contract"),)),
     ("", (("narthex.testing.fakes", "Hello FixedClock a_plugin an_exchange memory_store Counted"),)),
     ("", (("narthex.testing.driving", "drive http_scope websocket_scope"),)),
 )

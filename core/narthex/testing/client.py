@@ -30,6 +30,7 @@ class Client:
         config: as Narthex takes it; `config(...)` makes one.
         clock: where time must be held still.
         headers: sent with every request.
+        limit: seconds that start and stop may take.
 
     Attributes:
         house: the Narthex that is driven.
@@ -42,11 +43,13 @@ class Client:
         *,
         clock: Clock | None = None,
         headers: HeaderPairs = (),
+        limit: float = 30.0,
     ) -> None:
         if isinstance(app, Narthex) and (config is not None or clock is not None):
             raise TypeError("the Narthex has its configuration and clock already")
         self.house = app if isinstance(app, Narthex) else Narthex(app or Hello(), config, clock=clock)
         self._headers = tuple(headers)
+        self._limit = limit
         self._runner: asyncio.Runner | None = None
         self._lifespan: _Lifespan | None = None
 
@@ -55,9 +58,10 @@ class Client:
 
         Raises:
             StartError: it could not be started.
+            TimeoutError: that took longer than the limit.
         """
         self._runner = asyncio.Runner()
-        self._lifespan = _Lifespan(self.house)
+        self._lifespan = _Lifespan(self.house, self._limit)
         try:
             self.run(self._lifespan.startup())
         except BaseException:
@@ -69,15 +73,24 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the house.
+        """Stop the house, and end what is left on its loop."""
+        try:
+            self.stop()
+        finally:
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                runner.close()
+
+    def stop(self) -> None:
+        """Stop the house before the block is left, to look at what is left of it.
 
         Raises:
             StartError: the app said that its shutdown failed.
+            TimeoutError: that took longer than the limit.
         """
-        runner, self._runner = self._runner, None
-        if runner is not None and self._lifespan is not None:
-            with runner:
-                runner.run(self._lifespan.shutdown(), context=contextvars.copy_context())
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None:
+            self.run(lifespan.shutdown())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Await something on the house's own loop, with the test's context variables: `client.run(plugin.refresh())`.
@@ -148,8 +161,9 @@ class Client:
 class _Lifespan:
     """The server's side of the lifespan protocol."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, limit: float) -> None:
         self._app = app
+        self._limit = limit
 
     async def startup(self) -> None:
         self._told: asyncio.Queue[Message] = asyncio.Queue()
@@ -168,9 +182,12 @@ class _Lifespan:
     async def _tell(self, event: str) -> None:
         self._told.put_nowait({"type": f"lifespan.{event}"})
         answer = asyncio.ensure_future(self._said.get())
-        await asyncio.wait([answer, self._task], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([answer, self._task], timeout=self._limit, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             answer.cancel()
+            if not self._task.done():
+                self._task.cancel()
+                raise TimeoutError(f"the {event} took longer than {self._limit} s")
             await self._task  # raises what ended it
             raise StartError(f"the app ended before its {event} was complete")
         message = answer.result()
