@@ -61,6 +61,10 @@ class EndedSessions:
         """Whether nothing can have been ended that this process does not know of. Under 1 µs, no I/O."""
         return self._mark == self.mark() and self._clock.boottime() < self._fresh_until
 
+    def outdated(self) -> None:
+        """This process has ended a session itself: what it has read is behind, whatever the link has told it so far."""
+        self._fresh_until = float("-inf")
+
     async def start(self) -> None:
         """Begin at the log's end: what was ended before is not remembered by this process either."""
         self._looking = asyncio.Lock()  # of this loop

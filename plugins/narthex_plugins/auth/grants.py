@@ -194,6 +194,7 @@ class Grants:
         return Granted(user, session, lives, access_token=token, refresh_token=refresh_token)
 
     def _reused(self, outcome: Reused, client: Client) -> None:
+        self._sessions.outdated()
         self._bus.publish(
             events.RefreshReused(
                 instance=self._instance,

@@ -106,7 +106,8 @@ class Identifier:
                 return bearer_refused(401, refused.code, refused.detail)
             identity = identity_of_token(claims, token.via)
             expires = identity.expires_at if identity.expires_at is not None else 0.0
-            known = Known(identity, expires, math.inf if identity.session_id is None else 0.0)
+            touch = math.inf if identity.session_id is None else (identity.issued_at or 0.0) + SEEN_EVERY
+            known = Known(identity, expires, touch)
             self._tokens.put(name, known)
         return self._met(known, exchange)
 
@@ -155,4 +156,6 @@ class Identifier:
         if user is None or user.disabled:
             return None
         until = min(session.expires, now + (min(at.recheck, at.idle) if at.idle > 0 else at.recheck))
-        return Known(identity_of_session(user, session, at.expected.issuer, "cookie"), until, 0.0)
+        return Known(
+            identity_of_session(user, session, at.expected.issuer, "cookie"), until, session.last_seen + SEEN_EVERY
+        )

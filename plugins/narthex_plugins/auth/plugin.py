@@ -77,7 +77,7 @@ class Auth:
         self._keys = keys = Keystore(store, instance, _sealer(house), clock, policy, house.events, self._tokens.clear)
         self._rows = rows = SessionRows(instance, store.link, settings.session_idle)
         self._ended = EndedSessions(store, rows.log, clock, self._tell_ended)
-        self._sessions = sessions = StoredSessions(store, clock, rows)
+        self._sessions = sessions = StoredSessions(store, clock, rows, self._ended.outdated)
         self._accounts = Accounts(instance, store.link)
         self._changes = AccountChanges(store, house.events, self._accounts)
         self._passwords = Passwords(settings.passwords)

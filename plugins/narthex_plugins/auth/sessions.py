@@ -8,7 +8,7 @@ appended to a rising log in the same transaction, so that every process can forg
 import json
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -150,12 +150,17 @@ class SessionRows:
 
 
 class StoredSessions:
-    """The service `Sessions`."""
+    """The service `Sessions`.
 
-    def __init__(self, store: Store, clock: Clock, rows: SessionRows) -> None:
+    Args:
+        outdated: called after this process has ended a session, before anybody is told so.
+    """
+
+    def __init__(self, store: Store, clock: Clock, rows: SessionRows, outdated: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
         self._rows = rows
+        self.outdated = outdated
         self._seen: LRUCache[str, float] = LRUCache(100_000)
 
     async def list(self, subject: str) -> Sequence[Session]:
@@ -166,12 +171,14 @@ class StoredSessions:
         """End a session; False where it was over already."""
         now = self._clock.now()
         found = await self._store.write(lambda connection: self._rows.end(connection, [session_id], reason, now))
+        self.outdated()
         return bool(found)
 
     async def end_all(self, subject: str, reason: str) -> int:
         """End every session of a subject; how many there were."""
         now = self._clock.now()
         found = await self._store.write(lambda connection: self._rows.end_all(connection, subject, reason, now))
+        self.outdated()
         return len(found)
 
     def touch(self, session_id: str, address: str | None, agent: str | None) -> None:

@@ -13,6 +13,7 @@ from narthex.clock import Clock
 from narthex.config import Secret
 from narthex.events import Event
 from narthex.testing import Client, FixedClock, Reply
+from narthex_plugins.auth.accounts import Account, Accounts
 from narthex_plugins.auth.plugin import Auth
 
 T = TypeVar("T")
@@ -56,6 +57,17 @@ class Site:
             return await self.plugin._store.write(job)
 
         return self.client.run(write())
+
+    def change(self, name: str, how: Callable[[Accounts, Connection, Account, float], None]) -> None:
+        """Change an account, as a command does."""
+        accounts, now = self.plugin._accounts, self.clock.now()
+
+        def job(connection: Connection) -> None:
+            account = accounts.named(connection, name)
+            assert account is not None
+            how(accounts, connection, account, now)
+
+        self.write(job)
 
     def post(self, endpoint: str, headers: Sequence[tuple[str, str]] = (), **fields: object) -> Reply:
         """Call an endpoint with JSON."""
