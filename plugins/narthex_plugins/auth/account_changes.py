@@ -77,10 +77,11 @@ class AccountChanges:
         """
         if self._seen is None:
             await self.start()
-        rows = await self._store.read(lambda connection: self._accounts.log.after(connection, self._seen or 0))
-        for row in rows:
-            self._seen = row["version"]
-            self._events.publish(_event(self._accounts.instance, row))
+        seen = self._seen or 0
+        for row in await self._store.read(lambda connection: self._accounts.log.after(connection, seen)):
+            if row["version"] > (self._seen or 0):  # else another look was quicker
+                self._seen = row["version"]
+                self._events.publish(_event(self._accounts.instance, row))
 
 
 def _event(instance: str, row: RowMapping) -> AccountEvent:

@@ -206,8 +206,7 @@ def test_every_process_tells_of_every_change_once_and_in_order(make_store: MakeS
             await two.store.write(lambda connection: two.accounts.set_disabled(connection, made, True, 4.0))
             await one.store.write(lambda connection: one.accounts.set_disabled(connection, made, False, 5.0))
             for each in told:
-                await each.changes.look()
-                await each.changes.look()
+                await asyncio.gather(each.changes.look(), each.changes.look())
             kinds = [AccountCreated, AccountRolesChanged, AccountPasswordChanged, AccountDisabled, AccountEnabled]
             for each in told:
                 assert [type(event) for event in each.events] == kinds
