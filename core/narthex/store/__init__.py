@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from narthex.clock import Clock
@@ -60,6 +60,7 @@ class Store:
         self._turnstile: Turnstile | None = None
         self._reading: Engine | None = None
         self._writing: Engine | None = None
+        self._anchor: PoolProxiedConnection | None = None
         self._writer: Writer | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._tables: tuple[Tables, ...] = ()
@@ -100,7 +101,7 @@ class Store:
                 await beats
             with suppress(DependencyError):
                 await self.write(self.membership.leave)
-        over = await asyncio.to_thread(self._close)
+        await asyncio.to_thread(self._close)
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.cancel()
@@ -108,7 +109,7 @@ class Store:
                 await watch
         waker, self._waker = self._waker, None
         if waker is not None and self._pid == os.getpid():
-            waker.close(over=over)
+            waker.close()
         await self.link.stop()
 
     async def adopt(self, tables: Sequence[Tables]) -> None:
@@ -203,6 +204,8 @@ class Store:
             turn = self._turnstile.passing
         self._writing = writing(self.address)
         self._reading = reading(self.address)
+        if self.address.kind == "memory":  # which lasts for as long as a connection has it open
+            self._anchor = self._reading.raw_connection()
         self._tables = with_core(tables)
         upgrade(self._writing, self._tables, turn)
         if file is not None:
@@ -220,22 +223,24 @@ class Store:
         except SQLAlchemyError as error:
             raise DependencyError("the store could not be migrated", retry_after=1) from error
 
-    def _close(self) -> bool:
-        """Say whether no thread is left that may still come back from a write."""
+    def _close(self) -> None:
         writer, readers, engines = self._writer, self._readers, (self._reading, self._writing)
         turnstile, self._turnstile = self._turnstile, None
+        anchor, self._anchor = self._anchor, None
         self._writer = self._readers = self._reading = self._writing = None
         if self._pid != os.getpid():  # a forked child: connections and locks are its parent's, who still needs them
-            return True
-        over = writer is None or writer.stop()
+            return
+        if writer is not None:
+            writer.stop()
         if readers is not None:
             readers.shutdown()
+        if anchor is not None:
+            anchor.close()
         for engine in engines:
             if engine is not None:
                 engine.dispose()
         if turnstile is not None:
             turnstile.close()
-        return over
 
     async def _look(self) -> None:
         """Have callers refused where the writer is stuck."""

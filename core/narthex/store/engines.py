@@ -42,6 +42,12 @@ _PROMPT: Final = {
     "tcp_user_timeout": 10_000,
 }
 """A PostgreSQL that went without a word is noticed in about ten seconds; the kernel would take up to two hours."""
+# Name, value that is not good enough, value instead. A writer asks nothing of the server for as long as a job takes in
+# Python; one that says nothing for a minute was stopped, and every other writer waits for the lock that it holds.
+_SETTINGS: Final = (
+    ("synchronous_commit", "off", "on"),
+    ("idle_in_transaction_session_timeout", "0", "60s"),
+)
 _IN_TRANSACTION: Final = 2  # libpq's PQTRANS_INTRANS; 0 is idle and 3 is failed
 
 
@@ -62,7 +68,7 @@ def writing(address: Address) -> Engine:
     """The writer's engine: every transaction takes the write lock at once, and a commit is an fsync."""
     if address.kind == "postgresql":
         engine = create_engine(address.url, pool_size=1, max_overflow=2, connect_args=_PROMPT)
-        event.listen(engine, "connect", _wait_for_disk)
+        event.listen(engine, "connect", _set_unless_chosen)
         event.listen(engine, "begin", begin)
         return engine
     engine = _sqlite(address, ("PRAGMA foreign_keys = ON", _HEAL), size=1)
@@ -79,8 +85,8 @@ def reading(address: Address) -> Engine:
     return engine
 
 
-def prepare_writer(connection: Connection) -> None:
-    """Have psycopg leave BEGIN to us, which then is no round trip of its own; on SQLite it is ours anyway."""
+def leave_begin_to_us(connection: Connection) -> None:
+    """Keep psycopg from sending a BEGIN of its own, a round trip; on SQLite it is ours anyway. Before it has begun."""
     raw = driver_connection(connection)
     if not isinstance(raw, sqlite3.Connection):
         raw.autocommit = True
@@ -179,12 +185,11 @@ def _sqlite(address: Address, pragmas: tuple[str, ...], size: int) -> Engine:
     return engine
 
 
-def _wait_for_disk(connection: Any, _record: object) -> None:
-    """Have a commit wait for the disk where somebody has set that it does not; other settings are theirs to choose."""
+def _set_unless_chosen(connection: Any, _record: object) -> None:
+    """Have a commit wait for the disk, and a process that was stopped lose its lock; other settings are theirs."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-        )
+        for name, unsafe, safe in _SETTINGS:
+            cursor.execute(f"SELECT set_config('{name}', '{safe}', false) WHERE current_setting('{name}') = '{unsafe}'")
     connection.commit()
 
 

@@ -1,8 +1,8 @@
 """What waits for the writer: a line that any thread joins at the end, and one thread takes from."""
 
 from collections import deque
-from queue import SimpleQueue
 
+from narthex.store.bell import Bell
 from narthex.store.groups import Entry
 
 
@@ -14,7 +14,7 @@ class Pending:
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
-        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._bell = Bell(blocking=True)
         self._asleep = False
 
     def __len__(self) -> int:
@@ -25,14 +25,14 @@ class Pending:
         self._entries.append(entry)
         if self._asleep:
             self._asleep = False
-            self._bell.put(None)
+            self._bell.ring()
 
     def wait(self) -> None:
         """Sleep until somebody waits. One thread only."""
         while not self._entries:
             self._asleep = True
             if not self._entries:  # else somebody joined before we said that we sleep
-                self._bell.get()  # a ring too many, by two who saw us asleep, costs one look more
+                self._bell.hear()  # a ring too many, by two who saw us asleep, costs one look more
             self._asleep = False
 
     def take(self, most: int) -> list[Entry]:

@@ -16,7 +16,7 @@ import logging
 from sqlalchemy import Connection, Engine, RootTransaction
 
 from narthex.errors import ContractError
-from narthex.store.engines import begin, driver_connection, must_be_intact, prepare_writer, translated
+from narthex.store.engines import begin, driver_connection, leave_begin_to_us, must_be_intact, translated
 
 _log = logging.getLogger("narthex.store")
 
@@ -50,7 +50,7 @@ class Transactions:
         if connection is None:
             self.proven = False
             connection = self._connection = self._engine.connect()
-            prepare_writer(connection)
+            leave_begin_to_us(connection)
         if self._transaction is None:
             self._transaction = connection.begin()
         else:

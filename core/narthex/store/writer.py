@@ -90,7 +90,7 @@ class Writer:
         """Begin. What is posted is also written where the process ends without `stop`, unless a signal ends it.
 
         Args:
-            waker: settles entries on the loop that most callers are on; its owner closes it once `stop` said True.
+            waker: settles entries on the loop that most callers are on; its owner closes it after `stop`.
         """
         self._pending = Pending()
         self._waker = waker
@@ -101,21 +101,21 @@ class Writer:
         self._thread.start()
         atexit.register(self.stop)
 
-    def stop(self) -> bool:
+    def stop(self) -> None:
         """Write what waits, then end. Blocks for `PATIENCE` seconds at most; safe to call twice.
 
-        Returns:
-            Whether the thread has ended; else it is stuck, and ends should it ever come back.
+        A thread that is stuck for longer ends should it ever come back; its callers are refused now.
         """
         thread, self._thread = self._thread, None
         if thread is None or self._pid != os.getpid():  # a forked child has a copy of what the parent will write
-            return thread is None
+            return
         atexit.unregister(self.stop)
         self._pending.join(_END)
         thread.join(PATIENCE)
         self._closed = True
+        if thread.is_alive():
+            self._give_up_waiting()
         self._refuse_pending()
-        return not thread.is_alive()
 
     async def write(self, job: Job[T]) -> T:
         """Run the job and return its result once it is durable.

@@ -71,7 +71,11 @@ class Gate:
     def shut(self, writer: Writer | Store) -> None:
         """Post it, and wait until the writer stands before it."""
         assert writer.post(self)
-        assert self._entered.wait(30)
+        assert self.entered()
+
+    def entered(self) -> bool:
+        """Wait until the writer stands before it; False where it does not come."""
+        return self._entered.wait(30)
 
     def open(self) -> None:
         """Let the writer go on."""

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +61,26 @@ async def announce(store: Store) -> None:
         say("told")
 
 
+async def freeze(store: Store) -> None:
+    """After a line of standard input, take the write lock and be stopped with it, by SIGSTOP, once."""
+    stops: list[None] = []
+
+    def job(connection: Connection) -> None:
+        note("of the one that was stopped")(connection)
+        if not stops:
+            stops.append(None)
+            say("inside")
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # to this thread: it is not to go one step on
+
+    say("up")
+    await asyncio.to_thread(sys.stdin.readline)
+    try:
+        await store.write(job)
+        say("written")
+    except DependencyError:
+        say("refused")
+
+
 async def fork(store: Store) -> None:
     """Fork with the store open: the child must be refused, and must not harm the parent."""
     child = os.fork()
@@ -103,7 +125,7 @@ async def leave(url: str) -> None:
         store.post(note(str(number)))
 
 
-COMMANDS: Final = {one.__name__: one for one in (member, watch, announce, fork)}
+COMMANDS: Final = {one.__name__: one for one in (member, watch, announce, freeze, fork)}
 
 
 @contextmanager

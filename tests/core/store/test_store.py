@@ -56,6 +56,18 @@ def test_a_store_that_is_not_open_refuses_everything(any_url: str, tmp_path: Pat
     asyncio.run(main())
 
 
+def test_a_memory_outlives_its_writers_connection(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_store("memory", tmp_path) as store:
+            assert await store.write(note("a")) == 1
+            with pytest.raises(DependencyError):
+                await store.write(Connection.invalidate)
+            assert await store.write(note("b")) == 2
+            assert await store.read(all_notes) == ["a", "b"]
+
+    asyncio.run(main())
+
+
 def test_a_store_opens_again_after_it_was_closed(store_url: str, tmp_path: Path) -> None:
     async def main() -> None:
         store = opened(store_url, tmp_path)

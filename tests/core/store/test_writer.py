@@ -302,15 +302,12 @@ def test_a_locked_database_is_the_worlds_fault_and_passes(tmp_path: Path, monkey
 
 
 def test_a_connection_the_server_closed_while_idle_costs_no_record(postgresql_url: str, tmp_path: Path) -> None:
-    def pid(connection: Connection) -> int:
-        return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
-
-    with run_writer(postgresql_url, tmp_path) as writer, run_writer(postgresql_url, tmp_path) as other:
-        victim = writer.write_blocking(pid)
-        assert other.write_blocking(
-            lambda connection: connection.exec_driver_sql(f"SELECT pg_terminate_backend({victim})")
-        )
-        assert writer.write_blocking(note("a")) == 1
+    with run_writer(postgresql_url, tmp_path) as writer:
+        for number in range(3):
+            with pytest.raises(Boom):
+                writer.write_blocking(boom)
+            end(writer.write_blocking(backend), postgresql_url, tmp_path)
+            assert writer.write_blocking(note(str(number))) == number + 1
 
 
 def test_a_connection_lost_in_mid_job_is_no_silent_loss(postgresql_url: str, tmp_path: Path) -> None:
@@ -322,3 +319,49 @@ def test_a_connection_lost_in_mid_job_is_no_silent_loss(postgresql_url: str, tmp
         assert all(isinstance(one, DependencyError) for one in done)
         assert writer.write_blocking(all_names) == []
         assert writer.write_blocking(name("a")) == "a"
+
+
+@pytest.mark.parametrize("ends", ["ROLLBACK", "COMMIT"])
+def test_a_job_that_ends_the_transaction_of_the_driver_is_found_out(ends: str, store_url: str, tmp_path: Path) -> None:
+    with run_writer(store_url, tmp_path) as writer:
+        done = together(writer, name("a"), lambda connection: connection.exec_driver_sql(ends), name("b"))
+        written = writer.write_blocking(all_names)
+        assert {one for one in done if isinstance(one, str)} <= set(written)
+        assert writer.write_blocking(name("c")) == "c"
+        assert writer.write_blocking(all_names) == sorted([*written, "c"])
+
+
+@pytest.mark.parametrize("ends", [Connection.rollback, Connection.commit, Connection.close, Connection.invalidate])
+def test_a_job_that_ends_the_transaction_of_sqlalchemy_is_found_out(
+    ends: Job[None], store_url: str, tmp_path: Path
+) -> None:
+    with run_writer(store_url, tmp_path) as writer:
+        done = together(writer, name("a"), ends, name("b"))
+        assert isinstance(done[1], Exception)
+        written = writer.write_blocking(all_names)
+        assert {one for one in done if isinstance(one, str)} <= set(written)
+        assert writer.write_blocking(name("c")) == "c"
+
+
+def test_a_savepoint_left_open_costs_nobody_a_record(any_url: str, tmp_path: Path) -> None:
+    def leaves(connection: Connection) -> str:
+        connection.begin_nested()
+        return name("b")(connection)
+
+    with run_writer(any_url, tmp_path) as writer:
+        assert together(writer, name("a"), leaves, name("c")) == ["a", "b", "c"]
+        assert writer.write_blocking(name("d")) == "d"
+        assert writer.write_blocking(all_names) == ["a", "b", "c", "d"]
+
+
+def backend(connection: Connection) -> int:
+    """The server's process."""
+    return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+
+def end(pid: int, url: str, directory: Path) -> None:
+    """End a server's process, by another connection."""
+    with run_writer(url, directory) as other:
+        assert other.write_blocking(
+            lambda connection: connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+        )

@@ -13,6 +13,8 @@ Turn = Callable[[], AbstractContextManager[None]]
 
 # Held until the transaction ends, however it ends. Of this schema only: several deployments may share a database.
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('narthex:' || coalesce(current_schema(), ''), 0))")
+# A revision may work in Python for a while, unlike a job of the writer.
+_NO_HURRY: Final = text("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 
 
 @contextmanager
@@ -29,6 +31,7 @@ def locked(engine: Engine, turn: Turn) -> Generator[Connection]:
             # With a stricter isolation the wait for the lock would be the moment of the snapshot.
             with connection.execution_options(isolation_level="READ COMMITTED").begin():
                 connection.execute(_LOCK)
+                connection.execute(_NO_HURRY)
                 yield connection
 
 
