@@ -29,6 +29,7 @@ def adapt(app: WSGIApp) -> ASGIApp:
             scope = {**scope, "headers": [field for field in scope["headers"] if b"_" not in field[0]]}
         await threads(scope, receive, send)
 
+    asgi.__wrapped__ = app  # type: ignore[attr-defined]  # by which Django is known here too
     return asgi
 
 
