@@ -1,10 +1,14 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from narthex_plugins.auth.tokens import (
     Expectations,
+    KeyRefused,
     KeySet,
     SigningKey,
     TokenCode,
@@ -77,6 +81,21 @@ def test_an_access_token_without_a_claim_of_rfc_9068_is_not_signed(key: SigningK
         sign({name: value for name, value in CLAIMS.items() if name != "jti"}, key)
     with pytest.raises(ValueError, match="JSON compliant"):
         sign({**CLAIMS, "extra": float("nan")}, key)
+
+
+def test_a_weak_key_of_our_own_is_not_read_back() -> None:
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is the point
+    with pytest.raises(KeyRefused):
+        load_signing_key(weak.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "RS256")
+
+
+def test_the_limit_of_a_token_is_the_callers(key: SigningKey) -> None:
+    token = sign(CLAIMS, key)
+    keys, size = KeySet([key.verifying()]), len(token)
+    assert verify(token, keys, replace(EXPECTED, max_size=size), NOW) == CLAIMS
+    with pytest.raises(TokenRefused) as refused:
+        verify(token, keys, replace(EXPECTED, max_size=size - 1), NOW)
+    assert refused.value.code == TokenCode.TOO_LARGE
 
 
 def test_keys_are_made_and_read_for_the_three_signing_algorithms_only(key: SigningKey) -> None:

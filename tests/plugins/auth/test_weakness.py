@@ -133,6 +133,15 @@ def test_a_public_key_of_small_order_is_refused(curve: str, size: int, sign: int
     assert refusal({"kty": "OKP", "crv": curve, "x": encode(x)}).code == KeyCode.WEAK
 
 
+@pytest.mark.parametrize(("curve", "size", "prime"), [("Ed25519", 32, 2**255 - 19), ("Ed448", 57, 2**448 - 2**224 - 1)])
+@pytest.mark.parametrize("ordinate", [0, 1])
+def test_a_point_of_small_order_is_known_in_its_second_spelling_too(
+    curve: str, size: int, prime: int, ordinate: int
+) -> None:
+    x = (ordinate + prime).to_bytes(size, "little")
+    assert refusal({"kty": "OKP", "crv": curve, "x": encode(x)}).code == KeyCode.WEAK
+
+
 def test_a_key_of_small_order_would_accept_what_nobody_signed() -> None:
     identity = bytes([1, *bytes(31)])  # S*B = R + k*A holds for S = 0, R = A = the neutral element, whatever k is
     ed25519.Ed25519PublicKey.from_public_bytes(identity).verify(identity + bytes(32), b"anything")
