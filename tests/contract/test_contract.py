@@ -9,6 +9,7 @@ from typing import Any, Final
 from narthex.testing import contract
 
 MORE: Final[dict[str, dict[str, Any]]] = {
+    "auth": {"second": {"path": "/second", "jwks": "/second/jwks.json", "cookie": "second"}},
     "guestbook": {"second": {"path": "/second"}},
     "health": {"second": {"live": "/second/healthz", "ready": "/second/readyz"}},
     "logging": {

@@ -23,6 +23,7 @@ from narthex_plugins.auth.events import KeyAdded, KeyGone
 from narthex_plugins.auth.keyring import Key, Ring
 from narthex_plugins.auth.keyset import KeySet, load_jwks
 from narthex_plugins.auth.sealing import SealBroken, Sealer
+from narthex_plugins.auth.settings import AuthSettings
 from narthex_plugins.auth.signing import SIGNING_ALGORITHMS, SigningKey, load_signing_key, new_signing_key
 from narthex_plugins.auth.tables import keys as table
 
@@ -30,6 +31,8 @@ _log = logging.getLogger("narthex.plugins.auth")
 
 LOOK: Final = 5.0
 """Seconds between two looks that nobody asked for: what a process that was told nothing is behind at most."""
+MARGIN: Final = 60.0
+"""Seconds, beside the leeway, that clocks of two hosts may differ by before a retired key is let go too early."""
 SETTLE: Final = 2 * LOOK
 """Seconds before a key made in haste signs: until then every process of the deployment has it."""
 
@@ -51,6 +54,17 @@ class Policy:
     rotate_every: float
     overlap: float
     margin: float
+
+
+def policy_of(settings: AuthSettings) -> Policy:
+    """What the settings say of keys."""
+    return Policy(
+        settings.algorithm,
+        settings.access_lifetime,
+        settings.rotate_every,
+        settings.overlap,
+        settings.leeway + MARGIN,
+    )
 
 
 class Keystore:

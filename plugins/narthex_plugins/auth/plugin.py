@@ -31,7 +31,9 @@ from narthex_plugins.auth.events import (
 from narthex_plugins.auth.grants import Grants, Parts
 from narthex_plugins.auth.hiding import Hidden
 from narthex_plugins.auth.identify import Identifier, Places
-from narthex_plugins.auth.keystore import Keystore, Policy
+from narthex_plugins.auth.keystore import Keystore, policy_of
+from narthex_plugins.auth.password_change import PasswordChange
+from narthex_plugins.auth.password_route import PasswordEndpoint
 from narthex_plugins.auth.passwords import Passwords
 from narthex_plugins.auth.routes import Endpoints
 from narthex_plugins.auth.sealing import Sealer
@@ -43,8 +45,6 @@ from narthex_plugins.auth.throttle import Throttle
 from narthex_plugins.auth.users import StoredUsers, UserSource
 from narthex_plugins.auth.verified import Verified
 
-MARGIN: Final = 60.0
-"""Seconds, beside the leeway, that clocks of two hosts may differ by before a retired key is let go too early."""
 _SWEEP: Final = 600.0
 _ENDING: Final[Mapping[type[AccountEvent], str]] = {
     AccountDisabled: "the account was disabled",
@@ -67,14 +67,9 @@ class Auth:
         self._reader = reader = Reader(jar.names, settings.origins)
         self._tokens = Verified(settings.verified, clock.now)
         self._cookies = Verified(settings.verified, clock.now)
-        policy = Policy(
-            settings.algorithm,
-            settings.access_lifetime,
-            settings.rotate_every,
-            settings.overlap,
-            settings.leeway + MARGIN,
+        self._keys = keys = Keystore(
+            store, instance, _sealer(house), clock, policy_of(settings), house.events, self._tokens.clear
         )
-        self._keys = keys = Keystore(store, instance, _sealer(house), clock, policy, house.events, self._tokens.clear)
         self._rows = rows = SessionRows(instance, store.link, settings.session_idle)
         self._ended = EndedSessions(store, rows.log, clock, self._tell_ended)
         self._sessions = sessions = StoredSessions(store, clock, rows, self._ended.outdated)
@@ -89,6 +84,8 @@ class Auth:
             max_size=settings.max_token_size,
         )
         throttle = Throttle(store, clock, settings.throttle, instance)
+        change = PasswordChange(store, clock, self._accounts, rows, self._passwords, throttle, settings)
+        self._password_endpoint = PasswordEndpoint(settings, change)
         parts = Parts(store, clock, house.events, keys, sessions, rows, throttle)
         self._grants = Grants(instance, settings, parts)
         self._endpoints = Endpoints(settings, self._grants, keys, expected, reader, jar, clock)
@@ -120,7 +117,7 @@ class Auth:
     @hookimpl
     def routes(self) -> Sequence[Route]:
         """Give the endpoints."""
-        return self._endpoints.routes()
+        return [*self._endpoints.routes(), self._password_endpoint.route()]
 
     @hookimpl
     def wrap(self) -> Inside:
@@ -135,6 +132,7 @@ class Auth:
             self._store, house.clock, self._passwords, house.instance
         )
         self._identifier.users = self._grants.users = users
+        self._password_endpoint.stored = isinstance(users, StoredUsers)
         self._endpoints.revoker = house.service(TokenRevoker)  # type: ignore[type-abstract]
         await self._keys.start()
         await self._ended.start()
