@@ -1,9 +1,9 @@
 """Rising logs: append-only, with versions that rise in the order of commits.
 
 A sequence hands out numbers before the commit, so a reader at "everything above the last one I saw" misses the row
-that was numbered early and committed late. Here the number is taken by `UPDATE ... RETURNING` on one row of
-`narthex_counters` inside the writing transaction: whoever holds that row holds back every later version until the
-commit. What a reader sees has no gap that will be filled.
+that was numbered early and committed late. Here the number is taken by an UPDATE of one row of `narthex_counters`
+inside the writing transaction: whoever holds that row holds back every later version until the commit. What a reader
+sees has no gap that will be filled.
 """
 
 import sqlite3

@@ -7,6 +7,10 @@ the end of the queue.
 
     next:  B waits in the doorway ------------+
     now:   A works ---------------- A leaves  | B works, C steps into the doorway
+
+There is no limit to the wait: whoever gave up its place in the kernel's queue would have to begin at its end again, and
+a lock that is taken by force from a process that was merely stopped is no lock. Who must not wait for ever is the
+caller, and the writer sees to that.
 """
 
 import os
