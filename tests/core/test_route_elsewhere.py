@@ -140,6 +140,14 @@ def test_quarts_template_is_the_rule_in_braces(line: str, status: int, route: st
     assert ask(quart_app(), line) == (status, route)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "route"),
+    [("/api/orders/7", 200, "/orders/{id}"), ("/api/", 404, None), ("/api", 404, None), ("/orders/7", 404, None)],
+)
+def test_quart_knows_only_what_is_below_its_root_path(path: str, status: int, route: str | None) -> None:
+    assert ask(quart_app(), f"GET {path}", root_path="/api") == (status, route)
+
+
 # -- Django
 
 

@@ -41,7 +41,7 @@ def find(router: object, scope: Mapping[str, Any], _left: Mapping[str, Any]) -> 
     from werkzeug.routing import RequestRedirect
 
     root, path = scope["root_path"], scope["path"]
-    if root and not path.startswith(root):
+    if root and (path == root or not path.startswith(root)):
         return None  # as Quart has it
     request = BaseRequestWebsocket(
         scope.get("method", "GET"),
