@@ -11,12 +11,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := core plugins contrib tests benchmarks
 
-.PHONY: help demo test fault bench lint audit docs constraints dist clean
+.PHONY: help demo test fault fuzz bench lint audit docs constraints dist clean
 
 help:
 	@echo 'make demo         serve the demo shop behind Narthex on 127.0.0.1:8000 (PORT= changes the port)'
 	@echo 'make test         run the tests (ARGS= goes to pytest)'
 	@echo 'make fault        kill and starve the store at every storage call; some minutes (needs strace, Linux)'
+	@echo 'make fuzz         1,000,000 random exchanges; some minutes (SEED= COUNT=, ARGS="--replay SEED:N" plays one again)'
 	@echo 'make bench        measure what each plugin costs, beside its peers (ARGS= goes to the benchmarks)'
 	@echo 'make lint         ruff, mypy, pyright, import-linter, pip-audit'
 	@echo 'make docs         write the generated reference pages'
@@ -34,6 +35,10 @@ test: $(VENV)/.test
 # Of this `make test` runs a sample.
 fault: $(VENV)/.test
 	FAULT=full $(BIN)/python -m pytest tests/fault $(ARGS)
+
+# Of this `make test` runs a sample.
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
