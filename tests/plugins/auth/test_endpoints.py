@@ -142,6 +142,19 @@ def test_logout_by_the_refresh_token_alone() -> None:
         assert house.client.post("/_narthex/auth/logout").status == 400
 
 
+def test_a_password_is_changed_by_who_knows_it_and_every_session_is_over() -> None:
+    with site() as house:
+        house.add()
+        tokens = house.login()
+        change = {"current_password": PASSWORD, "new_password": "another horse, another battery"}
+        wrong = house.post("password", [bearer(tokens["access_token"])], **{**change, "current_password": "x"})
+        assert (wrong.status, wrong.json()["error"]) == (400, "invalid_grant")
+        done = house.post("password", [bearer(tokens["access_token"])], **change)
+        assert done.json() == {"changed": True, "sessions_ended": 1}
+        assert house.post("refresh", refresh_token=tokens["refresh_token"]).status == 400
+        assert house.post("login", username="alice", password=change["new_password"]).status == 200
+
+
 def test_revoke_takes_refresh_tokens_and_says_what_it_cannot_do() -> None:
     with site() as house:
         house.add()
