@@ -27,11 +27,12 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
         "explain": "Print the house, or what one request would meet.",
         "db": "Make, migrate, inspect and back up the store.",
         "plugins": "List the installed plugins.",
+        "new-plugin": "Write the package of a new plugin, with tests that pass.",
         "schema": "Print the file's JSON Schema, or an example file.",
         "version": "Print the versions of narthex, Python and the servers.",
     }
 )
-"""Name and line of help of our own commands; the function of that name is in the module of that name."""
+"""Name and line of help of our own commands; function and module are named the same, with `_` for `-`."""
 
 BROUGHT: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -126,7 +127,8 @@ def _line_of_help(point: EntryPoint) -> str:
 def _load(name: str) -> Any:
     """Import one command. A Typer command, whose own type is private to Typer."""
     if name in BUILT_IN:
-        found = getattr(import_module(f"narthex.commands.{name}"), name)
+        attribute = name.replace("-", "_")
+        found = getattr(import_module(f"narthex.commands.{attribute}"), attribute)
     else:
         found = _load_extension(_extensions()[name])
     if isinstance(found, typer.Typer):

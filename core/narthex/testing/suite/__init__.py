@@ -83,12 +83,18 @@ def contract(
 def _test(check: Check, subject: Subject) -> Callable[..., None]:
     def test(self: object, tmp_path: Path, monkeypatch: Any, request: Any) -> None:
         monkeypatch.chdir(tmp_path)
+        result: Finding | NotNow | None = None
         try:
             check(subject.prepared(request.path, monkeypatch.setenv))
-        except NotNow as reason:
-            _pytest().skip(str(reason))
-        except Finding as finding:
-            _pytest().fail(f"{subject.use}: {check.__doc__}\n\n  {finding}\n", pytrace=False)
+        except (Finding, NotNow) as error:
+            result = error
+        match result:  # here, where pytest no longer sees what it came of
+            case NotNow():
+                _pytest().skip(str(result))
+            case Finding():
+                _pytest().fail(f"{subject.use}: {check.__doc__}\n\n  {result}\n", pytrace=False)
+            case None:
+                pass
 
     test.__doc__ = check.__doc__
     return test

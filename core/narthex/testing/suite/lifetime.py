@@ -106,7 +106,7 @@ def a_client_that_goes_leaves_nothing_behind(subject: Subject) -> None:
 @needs_a_welcome
 def two_instances_live_side_by_side(subject: Subject) -> None:
     """It may stand in the file twice: both are asked, and neither is in the other's way."""
-    second = {**subject.table(), "use": subject.use, **subject.second}
+    second = {**subject.table(), **subject.second}
     try:
         with Client(None, subject.config(second=second), limit=PATIENCE) as client:
             names = [guest.name for guest in client.house.guests]

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -14,7 +13,7 @@ from narthex.errors import BootError, ConfigError, PluginError
 from narthex.loader import survey
 from narthex.requirement import check_requirement
 from narthex.routing import AUTHENTICATED, PUBLIC, Route
-from narthex.testing.suite.subject import PLACEHOLDER, Finding, NotNow, Subject
+from narthex.testing.suite.subject import PLACEHOLDER, Finding, NotNow, Subject, points
 
 _SECRET_NAME: Final = re.compile(
     r"(^|_)(password|passphrase|secret|token|credentials?|api_?key|private_?key|secret_?key|access_?key|dsn)$"
@@ -234,7 +233,7 @@ def _siblings(subject: Subject) -> Iterator[str]:
     own = subject.point
     if own is None or own.dist is None:
         return
-    for point in entry_points(group="narthex"):
+    for point in points().values():
         apart = not (point.module == own.module or own.module.startswith(f"{point.module}."))
         if apart and point.dist is not None and point.dist.name == own.dist.name:
             yield point.name

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import reduce, wraps
+from functools import cache, reduce, wraps
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -115,7 +115,7 @@ class Subject:
     @property
     def point(self) -> EntryPoint | None:
         """Its entry point, where it is named by one."""
-        return None if ":" in self.use else next(iter(entry_points(group="narthex", name=self.use)), None)
+        return None if ":" in self.use else points().get(self.use)
 
     @property
     def module(self) -> str:
@@ -142,7 +142,7 @@ class Subject:
             return cast("type[Any]", reduce(getattr, attribute.split("."), import_module(module)))
         point = self.point
         if point is None:
-            known = ", ".join(sorted(entry_points(group="narthex").names)) or "none"
+            known = ", ".join(sorted(points())) or "none"
             raise LookupError(f"no plugin is called {self.use!r}; installed: {known}")
         return cast("type[Any]", point.load())
 
@@ -173,14 +173,21 @@ class Subject:
                 return found
         return None
 
+    def example_tables(self) -> Mapping[str, Any]:
+        """What its example holds; nothing where there is none, or no TOML."""
+        try:
+            return tomllib.loads(self.example.read_text()) if self.example else {}
+        except tomllib.TOMLDecodeError:
+            return {}
+
     def table(self) -> dict[str, object]:
-        """The plugin's own keys, and `use` where it has no entry point."""
+        """The plugin's own keys, and `use` with its class, so that no house has to look for its entry point."""
         own = self.settings
         if own is None:
-            example = self.example
-            tables = {} if example is None else tomllib.loads(example.read_text())
-            own = {key: value for key, value in tables.get("plugins", {}).get(self.name, {}).items() if key != "use"}
-        return {**own, **({"use": self.use} if ":" in self.use else {})}
+            table = self.example_tables().get("plugins", {}).get(self.name, {})
+            own = {key: value for key, value in table.items() if key != "use"}
+        point = self.point
+        return {**own, "use": self.use if point is None else point.value.partition("[")[0].strip()}
 
     def prepared(self, near: Path, setenv: Callable[[str, str], None]) -> "Subject":
         """The same, in the current directory: variables and files that its example asks for are made up.
@@ -192,7 +199,7 @@ class Subject:
         Raises:
             NotNow: it cannot be imported.
         """
-        for kind, name in _asked_for(tomllib.loads(self.example.read_text()) if self.example else {}):
+        for kind, name in _asked_for(self.example_tables()):
             if kind == "env" and name not in os.environ:
                 setenv(name, PLACEHOLDER)
             elif kind == "file" and not Path(name).is_absolute():
@@ -201,10 +208,14 @@ class Subject:
         return replace(self, near=near)
 
     def config(self, table: Mapping[str, object] | None = None, **others: Mapping[str, object]) -> dict[str, Any]:
-        """A configuration with it, who asks before it, and others after it. The store is in memory."""
+        """A configuration with it, who asks before it, and others after it; `[narthex]` is its example's.
+
+        The store is in memory.
+        """
         asking = {} if self.identity is None else {"asking": dict(ASKING)}
         tables = {**asking, self.name: {**self.table(), **(table or {})}, **others}
-        return {"narthex": {"store": "memory"}, "plugins": tables}
+        house = self.example_tables().get("narthex", {})
+        return {"narthex": {**house, "store": "memory"}, "plugins": tables}
 
     def house(
         self,
@@ -277,6 +288,12 @@ def needs_a_welcome(check: Check) -> Check:
             raise
 
     return checked
+
+
+@cache
+def points() -> Mapping[str, EntryPoint]:
+    """The installed plugins; to look through what is installed takes longer than most checks."""
+    return {point.name: point for point in entry_points(group="narthex")}
 
 
 def guards_of(plugin: object) -> Iterator[str]:
