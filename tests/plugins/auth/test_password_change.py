@@ -1,5 +1,7 @@
 """Users change their own password."""
 
+import asyncio
+
 import pytest
 
 from narthex.testing import Reply
@@ -79,6 +81,17 @@ def test_nobody_changes_a_password_without_being_logged_in_or_from_another_site(
         elsewhere = (HERE[0], ("origin", "https://evil.example"))
         assert house.post("password", [cookie, *elsewhere], **fields).status in (401, 403)
         assert house.post("password", [cookie, *HERE], **fields).status == 200
+
+
+def test_of_two_changes_at_once_one_holds() -> None:
+    async def both(house: Site, subject: str) -> list[object]:
+        change = house.plugin._password_endpoint._passwords.change
+        return list(await asyncio.gather(*(change(subject, PASSWORD, f"{NEW} {one}", "192.0.2.1") for one in "ab")))
+
+    with site() as house:
+        subject = house.add()
+        done = house.client.run(both(house, subject))
+        assert sorted(type(one).__name__ for one in done) == ["Changed", "Refused"]
 
 
 def test_a_missing_field_is_named() -> None:
