@@ -51,7 +51,7 @@ def bearer() -> str:
         "exp": now + LIFETIME,
         "roles": ["user", ROLE],
     }
-    return jwt.encode(claims, private_key(), algorithm="RS256", headers={"kid": "bench-1"})
+    return jwt.encode(claims, private_key(), algorithm="RS256", headers={"typ": "at+jwt"})
 
 
 @functools.cache

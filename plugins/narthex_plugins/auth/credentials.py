@@ -63,13 +63,13 @@ class Reader:
     """Finds the credential of a request.
 
     Args:
-        cookies: names of the session cookie, the one that is set first.
+        cookies: names of the session cookie, as a `CookieJar` has them.
         origins: from which a request may come beside the site's own.
     """
 
     def __init__(self, cookies: Sequence[str], origins: Collection[str]) -> None:
         self._cookies = frozenset(cookies)
-        self._hints = tuple(f"{name}=".encode() for name in cookies)
+        self._hint = cookies[0].removeprefix("__Host-").encode()  # stands in every one of the names
         self._origins = frozenset(origin.lower() for origin in origins)
 
     def read(self, headers: Headers, subprotocols: Sequence[str] = ()) -> Credential | Deny | None:
@@ -93,6 +93,13 @@ class Reader:
             return AMBIGUOUS
         return found[0] if found else None
 
+    def may_have_cookie(self, headers: Headers) -> bool:
+        """Whether a session cookie may be there; False is certain. Costs a look-up and a search of the value."""
+        index = headers.index
+        first = index.get(b"cookie")
+        # Of a field that came several times the index has the first: any other may hold it.
+        return first is not None and (self._hint in first or len(index) != len(headers.raw))
+
     def is_own(self, headers: Headers, scheme: str, host: str) -> bool:
         """Whether the browser says that the request was made by a page of ours.
 
@@ -114,7 +121,7 @@ class Reader:
         """The header fields without the session cookie, everything else as it came."""
         kept: list[tuple[bytes, bytes]] = []
         for name, value in raw:
-            if name.lower() != b"cookie" or not self._hinted(value):
+            if name.lower() != b"cookie" or self._hint not in value:
                 kept.append((name, value))
                 continue
             pairs = [pair for pair in value.split(b";") if _name(pair) not in self._cookies]
@@ -122,13 +129,10 @@ class Reader:
                 kept.append((name, b";".join(pairs).lstrip(b" ")))
         return kept
 
-    def _hinted(self, value: bytes) -> bool:
-        return any(hint in value for hint in self._hints)
-
     def _session_cookies(self, headers: Headers) -> list[str]:
         found: list[str] = []
         for name, value in headers.raw:
-            if name.lower() == b"cookie" and self._hinted(value):
+            if name.lower() == b"cookie" and self._hint in value:
                 pairs = (pair for pair in value.split(b";") if _name(pair) in self._cookies)
                 found += [pair.partition(b"=")[2].strip().decode("latin-1") for pair in pairs]
         return found

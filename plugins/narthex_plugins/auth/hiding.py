@@ -23,9 +23,9 @@ class Hidden:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app, with a scope of its own where something has to go."""
         exchange = exchange_var.get()
-        cookie = exchange is None or b"cookie" in exchange.headers.index
-        offered: list[str] = scope.get("subprotocols") or []
-        token = any(one.startswith(SUBPROTOCOL) for one in offered)
+        cookie = exchange is None or self._reader.may_have_cookie(exchange.headers)
+        offered: list[str] = (scope.get("subprotocols") or []) if scope["type"] == "websocket" else []
+        token = bool(offered) and any(one.startswith(SUBPROTOCOL) for one in offered)
         if not cookie and not token:
             await self._app(scope, receive, send)
             return

@@ -106,6 +106,7 @@ class Auth:
                 touch=sessions.touch,
             )
         )
+        self._known = self._identifier.known
         self._unsubscribe: Unsubscribe | None = None
         house.provide(Sessions, sessions)
 
@@ -159,7 +160,7 @@ class Auth:
     @hookimpl
     async def authenticate(self, exchange: Exchange) -> Identity | Deny | None:
         """Say who asks."""
-        return await self._identifier.identify(exchange)
+        return self._known(exchange) or await self._identifier.identify(exchange)
 
     def _tell_ended(self, ids: Sequence[str]) -> None:
         """Sessions were ended, in this process or another."""

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from narthex import Settings
 from narthex.config import Duration, PathPattern, Size
 from narthex_plugins.auth.account_settings import PasswordSettings, ThrottleSettings
+from narthex_plugins.auth.issuer_settings import IssuerSettings, check_issuers
 
 _Path = Annotated[PathPattern, Field(pattern=r"^/[^*{}?#]*[^*{}?#/]$")]
 _Positive = Annotated[Duration, Field(gt=0)]
@@ -91,3 +92,11 @@ class AuthSettings(Settings):
         default_factory=PasswordSettings, description="How passwords are hashed, and what a new one has to be."
     )
     throttle: ThrottleSettings = Field(default_factory=ThrottleSettings, description="How guessing is slowed down.")
+    issuers: tuple[IssuerSettings, ...] = Field(
+        default=(), description="External issuers, whose access tokens are taken beside our own."
+    )
+
+    @model_validator(mode="after")
+    def _speak_for_themselves(self) -> "AuthSettings":
+        check_issuers(self.issuer, self.issuers)
+        return self

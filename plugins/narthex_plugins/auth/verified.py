@@ -6,7 +6,6 @@ The cache is bounded; what was used longest ago goes first. It holds no truth: w
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from cachetools import LRUCache
 
@@ -44,8 +43,11 @@ class Verified:
 
     def get(self, digest: bytes) -> Known | None:
         """Who it was, if that was found out and still holds. Cost: one look-up, one look at the clock."""
-        known = self._known.get(digest)
-        if known is None or self._now() < known.until:
+        try:
+            known = self._known[digest]
+        except KeyError:
+            return None
+        if self._now() < known.until:
             return known
         del self._known[digest]
         return None
@@ -68,8 +70,3 @@ class Verified:
     def clear(self) -> None:
         """Forget all."""
         self._known.clear()
-
-
-def token_digest(token: bytes) -> bytes:
-    """The name under which a token is remembered."""
-    return sha256(token).digest()
