@@ -90,7 +90,7 @@ def test_of_two_guards_that_refuse_the_first_is_told_and_stands() -> None:
         with suppress(Refused):
             plain()
         with suppress(Refused):
-            require_permission("orders:write")(plain)()
+            require_permission("orders:write")(lambda: None)()
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     reply = asyncio.run(request(Narthex(http(app), config(person=PERSON, eye=eye(seen))), "GET", "/", ALICE))
