@@ -161,6 +161,10 @@ class Narthex:
         await self.prepare(config)
         return self.commit()
 
+    async def hang_up(self, limit: float) -> None:
+        """End every open socket and event stream, for a server that would cut them off when it stops."""
+        await self._estate.live.hang_up(limit)
+
     def _walk_of(self, config: Config, built: Built) -> Walk:
         return Walk(self._app, config, built, self._estate, self._state, lambda: self._life.serving)
 
@@ -233,8 +237,8 @@ class Narthex:
         self._estate.events.publish(HouseStarted(plugins=tuple(guest.name for guest in self.guests)))
 
     async def _close(self) -> None:
-        self._draining.end()
         self._estate.ready = False
+        await self._draining.end()
         self._estate.events.publish(HouseStopping())
         await self.abandon()
         for room in self._rooms():

@@ -8,12 +8,16 @@ Readiness is refused from the signal on, so that a load balancer looks elsewhere
 
 import asyncio
 import logging
+from typing import Final
 
+from narthex.ending import GRACE
 from narthex.house import Estate
 from narthex.life import Life
 from narthex.signals import StopSignals
 
 _log = logging.getLogger("narthex.lifespan")
+
+_LAST_MOMENTS: Final = 2 * GRACE + 0.5  # seconds: long enough for an app that has to be cancelled
 
 
 class Draining:
@@ -34,11 +38,15 @@ class Draining:
         """The house serves: hear of a stop before the server does."""
         self._signals.listen(hold=not self.told)
 
-    def end(self) -> None:
-        """The house is released."""
+    async def end(self) -> None:
+        """The house is about to be released: first let observers take note of what is only just ending.
+
+        A server may have its answer before the app's task is over, and says `lifespan.shutdown` at once.
+        """
         task, self._task = self._task, None
         if task is not None and self.told:
             task.cancel()
+        await self._estate.live.drain(_LAST_MOMENTS)
         self._signals.restore()
 
     def _begin(self, held: bool) -> None:

@@ -46,7 +46,7 @@ class Carrier(Protocol):
         ...
 
     def hang_up(self) -> None:
-        """Hear the app no more."""
+        """Hear the app no more, and wake it where it waits for the client."""
         ...
 
     async def say_last(self, message: Message | None) -> None:
@@ -57,7 +57,7 @@ class Carrier(Protocol):
 class Ending:
     """The end of one exchange, once there is reason to think of it."""
 
-    __slots__ = ("_carrier", "_events", "_now", "_timer", "cancelled", "order")
+    __slots__ = ("_carrier", "_closing", "_events", "_now", "_said", "_timer", "cancelled", "order")
 
     def __init__(self, carrier: Carrier, events: EventBus, now: Callable[[], float]) -> None:
         """Attributes: `order` is reason and close code, once given; `cancelled` says that the app's task was."""
@@ -65,6 +65,8 @@ class Ending:
         self._events = events
         self._now = now
         self._timer: asyncio.TimerHandle | None = None
+        self._said = asyncio.Event()
+        self._closing = False
         self.order: tuple[str, int] | None = None
         self.cancelled = False
 
@@ -77,6 +79,7 @@ class Ending:
 
     def hang_up(self) -> None:
         """Begin to end what is open; whoever revokes may do so from a thread of the app."""
+        self._closing = True
         task = self._carrier.task
         loop = asyncio.get_running_loop() if task is None else task.get_loop()
         loop.call_soon_threadsafe(self._begin)
@@ -92,6 +95,11 @@ class Ending:
         else:
             self._timer = asyncio.get_running_loop().call_later(min(remaining, _LONGEST_WAIT), self.expire)
 
+    async def said(self) -> None:
+        """Wait until the last message has been sent: a server takes an app that returns before it for broken."""
+        if self._closing:
+            await self._said.wait()
+
     def forget(self) -> None:
         """It has ended by itself: no timer is needed any more."""
         if self._timer is not None:
@@ -105,9 +113,19 @@ class Ending:
 
     async def _close(self) -> None:
         carrier = self._carrier
-        if carrier.complete or self.order is None:
-            return  # the app was quicker
-        reason, code = self.order
+        try:
+            if carrier.complete or self.order is None:
+                return  # the app was quicker
+            await self._say_last(*self.order)
+        finally:
+            self._said.set()
+        await asyncio.sleep(GRACE)
+        if carrier.task is not None and not carrier.task.done():
+            self.cancelled = True
+            carrier.task.cancel("the house ended this exchange")
+
+    async def _say_last(self, reason: str, code: int) -> None:
+        carrier = self._carrier
         exchange, identity = carrier.exchange, carrier.exchange.identity
         carrier.hang_up()
         self._events.publish(
@@ -122,10 +140,6 @@ class Ending:
         with suppress(Exception):
             async with asyncio.timeout(GRACE):
                 await carrier.say_last(last)
-        await asyncio.sleep(GRACE)
-        if carrier.task is not None and not carrier.task.done():
-            self.cancelled = True
-            carrier.task.cancel("the house ended this exchange")
 
 
 _closings: Final[set[asyncio.Task[None]]] = set()

@@ -1,7 +1,7 @@
 """The exchanges under way, so that what lives long can be ended: by token, session or subject."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from narthex.ending import GRACE
@@ -93,6 +93,10 @@ class LiveExchanges:
                 closed += 1
         return closed
 
+    async def hang_up(self, limit: float) -> None:
+        """End what is open-ended, sockets and event streams, and wait `limit` seconds at most until that is done."""
+        await self._until(lambda: not self._end_open(), limit)
+
     async def drain(self, limit: float) -> int:
         """End what is open-ended, let the rest end by itself, and end that too where it takes longer than `limit`.
 
@@ -103,16 +107,27 @@ class LiveExchanges:
             How many exchanges are still under way.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit
-        while self._passages:
-            left = deadline - loop.time()
-            for passage in tuple(self._passages):
-                if passage.open_ended or (left <= 2 * GRACE and passage.lives_long):
-                    passage.end("stopping", GOING_AWAY)
-            if left <= 0:
-                break
-            await asyncio.sleep(min(_LOOK, left))
+        late = loop.time() + limit - 2 * GRACE
+
+        def all_gone() -> bool:
+            self._end_open(streams=loop.time() >= late)
+            return not self._passages
+
+        await self._until(all_gone, limit)
         return len(self._passages)
+
+    def _end_open(self, *, streams: bool = False) -> bool:
+        """End what is open-ended, and `streams` that are not; whether there is any."""
+        ending = [one for one in tuple(self._passages) if one.open_ended or (streams and one.lives_long)]
+        for passage in ending:
+            passage.end("stopping", GOING_AWAY)
+        return bool(ending)
+
+    async def _until(self, true: Callable[[], bool], limit: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit
+        while not true() and loop.time() < deadline:  # noqa: ASYNC110  an event would cost every exchange something
+            await asyncio.sleep(_LOOK)
 
     async def leave(self, hall: Hall, limit: float) -> list[Exchange]:
         """Wait until no exchange of a configuration that was replaced is under way, `limit` seconds at most.
@@ -120,8 +135,5 @@ class LiveExchanges:
         Returns:
             The exchanges that are.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit
-        while (late := [one for one in self if one.hall is hall]) and loop.time() < deadline:  # noqa: ASYNC110  an event would cost every exchange
-            await asyncio.sleep(_LOOK)
-        return late
+        await self._until(lambda: not any(one.hall is hall for one in self), limit)
+        return [one for one in self if one.hall is hall]

@@ -68,10 +68,12 @@ class Passage:
         "_own",
         "_phase",
         "_receive",
+        "_receiving",
         "_refused",
         "_replaced",
         "_send",
         "_terms",
+        "_woken",
         "connected",
         "exchange",
         "task",
@@ -92,6 +94,8 @@ class Passage:
         self._long = False
         self._headers: Sequence[tuple[bytes, bytes]] = ()
         self._ending: Ending | None = None
+        self._receiving: asyncio.Task[object] | None = None
+        self._woken = False
 
     @property
     def started(self) -> bool:
@@ -123,9 +127,20 @@ class Passage:
         return None if self._ending is None else self._ending.order
 
     async def receive(self) -> Message:
-        """The server's next message, its payload counted."""
-        message = None if self._muted else await self._receive()
-        if message is None or self._muted:  # ended while the app waited: what the client still said does not reach it
+        """The server's next message, its payload counted; a disconnect once the house has ended the exchange."""
+        muted = self._muted
+        if muted:
+            return self._disconnect()
+        self._receiving = task = asyncio.current_task()
+        try:
+            message: Message | None = await self._receive()
+        except asyncio.CancelledError:
+            if not self._woken or task is None or task.uncancel():
+                raise
+            message = None
+        finally:
+            self._receiving = None
+        if message is None or self._muted:  # what the client still said does not reach it
             return self._disconnect()
         kind = message["type"]
         if kind == "http.request":
@@ -309,6 +324,11 @@ class Passage:
         if self._ending is not None:
             self._ending.forget()
 
+    async def said(self) -> None:
+        """Wait until the house has sent the last message of an exchange that it is ending."""
+        if self._ending is not None:
+            await self._ending.said()
+
     def left(self) -> None:
         """The walk is over."""
         if self.exchange.method == "HEAD":
@@ -358,8 +378,14 @@ class Passage:
             self._end().give_order(reason, code)
 
     def hang_up(self) -> None:
-        """Hear the app no more."""
+        """Hear the app no more, and wake it where it waits for the client.
+
+        Before the last message is sent: granian holds a close frame back for as long as a `receive` is pending.
+        """
         self._muted = True
+        if self._receiving is not None and not self._woken:
+            self._woken = True
+            self._receiving.cancel()
 
     async def say_last(self, message: Message | None) -> None:
         """Send the client the last message, if there is one to send."""

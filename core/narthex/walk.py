@@ -102,6 +102,8 @@ class Walk:
                     await self._outside(scope, passage.receive, passage.send)
                 finally:
                     _passage_var.reset(token)
+            if passage.ended:
+                await passage.said()
         except asyncio.CancelledError:
             if not passage.cancelled or not _uncancelled():
                 raise
@@ -193,6 +195,7 @@ class Walk:
         """Whether the exception ends here; what the client gets is sent either way."""
         exchange = passage.exchange
         if passage.ended or is_gone(error):
+            await passage.said()
             return True  # the app stumbled over an end that the house made
         deny = exchange.verdict
         if isinstance(deny, Deny):

@@ -57,7 +57,9 @@ def test_what_a_revoked_client_says_while_the_app_waits_does_not_reach_it() -> N
         inbox.put_nowait({"type": "websocket.connect"})
         house = Narthex(app, config(p=known()))
         walk = asyncio.create_task(sent_by(house, websocket_scope("/ws"), inbox.get))
-        await asyncio.sleep(0.05)
+        while not any(one.identity and one.status for one in house._estate.live):
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
         house._estate.live.close(subject="alice")
         await asyncio.sleep(0.05)
         inbox.put_nowait({"type": "websocket.receive", "text": "transfer"})
@@ -126,6 +128,8 @@ def test_what_a_failed_start_has_spawned_runs_once_after_the_next() -> None:
         for _ in range(3):
             house._life._failed_at = -1e9
             await request(house, "GET", "/")
+        while not runs:
+            await asyncio.sleep(0.001)
         await asyncio.sleep(0.01)
 
     asyncio.run(play())
@@ -165,7 +169,8 @@ def test_background_work_does_not_go_on_as_whoever_caused_it() -> None:
 
     async def play() -> None:
         await request(Narthex(Hello(), config(p=table)), "GET", "/")
-        await asyncio.sleep(0.01)
+        while not seen:
+            await asyncio.sleep(0.001)
 
     asyncio.run(play())
     assert seen == [None]

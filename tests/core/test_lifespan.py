@@ -1,4 +1,4 @@
-"""The life of the house: plugins up in order, down in reverse, each in a task of its own; apps with a lifespan or without."""
+"""The life of the house: plugins up in order, down in reverse, a task each; apps with and without a lifespan."""
 
 import asyncio
 import logging

@@ -32,8 +32,14 @@ class Visitor:
     def begin(self) -> None:
         self.task = asyncio.ensure_future(self.house(self.scope, self.incoming.get, self._send))
 
+    async def known(self) -> None:
+        """Wait until the caller has been identified; what the app itself waits for is the test's business."""
+        async with asyncio.timeout(10):
+            while not any(exchange.identity for exchange in self.house._estate.live):
+                await asyncio.sleep(0.001)
+
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while len(self.reply.messages) < count:
                 self.sent.clear()
                 await self.sent.wait()
@@ -56,7 +62,7 @@ def test_a_stream_is_ended_by_token_session_or_subject_with_its_last_chunk(by: d
         visitor.begin()
         await visitor.until(3)
         assert visitor.close(**by) == 1
-        await asyncio.wait_for(visitor.task, 0.5)
+        await asyncio.wait_for(visitor.task, 10)
         return visitor.reply.messages
 
     messages = asyncio.run(main())
@@ -70,7 +76,7 @@ def test_a_stream_is_ended_also_from_a_thread() -> None:
         visitor.begin()
         await visitor.until(3)
         assert await asyncio.to_thread(visitor.close, subject="alice") == 1
-        await asyncio.wait_for(visitor.task, 0.5)
+        await asyncio.wait_for(visitor.task, 10)
         return visitor.reply.messages
 
     assert asyncio.run(main())[-1] == body()
@@ -130,7 +136,7 @@ def test_an_app_that_ignores_its_end_is_cancelled_after_the_grace(monkeypatch: p
         visitor.begin()
         await visitor.until(1)
         visitor.close(subject="alice")
-        await asyncio.wait_for(visitor.task, 2)  # the server sees no cancellation
+        await asyncio.wait_for(visitor.task, 10)  # the server sees no cancellation
         return visitor.task.cancelled()
 
     assert asyncio.run(main()) is False
@@ -160,7 +166,7 @@ def test_a_client_that_takes_no_last_word_does_not_keep_the_app_alive(
         visitor.begin()
         await visitor.until(2)
         visitor.close(subject="alice")
-        await asyncio.wait_for(visitor.task, 2)
+        await asyncio.wait_for(visitor.task, 10)
 
     asyncio.run(main())
 
@@ -187,16 +193,17 @@ def test_a_cancellation_from_elsewhere_passes_also_while_the_house_ends_the_exch
 @pytest.mark.parametrize("headers", [(), ((b"content-length", b"4"),)])
 def test_an_answer_in_one_piece_is_left_alone(headers: tuple[tuple[bytes, bytes], ...]) -> None:
     async def main() -> Reply:
-        gate = asyncio.Event()
+        gate, entered = asyncio.Event(), asyncio.Event()
 
         async def app(receive: Receive, send: Send) -> None:
+            entered.set()
             await gate.wait()
             await send(start(200, *headers))
             await send(body(b"done"))
 
         visitor = Visitor(app_of(app))
         visitor.begin()
-        await asyncio.sleep(0.01)
+        await entered.wait()
         assert visitor.close(subject="alice") == 1
         gate.set()
         await visitor.task
@@ -216,7 +223,7 @@ def test_an_app_that_raises_after_its_caller_was_revoked_is_not_passed_over_in_s
 
         visitor = Visitor(app_of(app))
         visitor.begin()
-        await asyncio.sleep(0.01)
+        await visitor.known()
         visitor.close(subject="alice")
         gate.set()
         await asyncio.wait([visitor.task])
@@ -278,7 +285,7 @@ def test_a_stream_of_known_length_is_cut_instead_of_ended_short() -> None:
         visitor.begin()
         await visitor.until(2)
         visitor.close(subject="alice")
-        await asyncio.wait_for(visitor.task, 0.5)
+        await asyncio.wait_for(visitor.task, 10)
         return visitor.reply.messages
 
     assert all(message["more_body"] for message in asyncio.run(main())[1:])
@@ -298,7 +305,7 @@ def test_the_app_learns_of_its_end_by_an_oserror_as_asgi_has_it() -> None:
         visitor.begin()
         await visitor.until(2)
         visitor.close(subject="alice")
-        await asyncio.wait_for(visitor.task, 0.5)
+        await asyncio.wait_for(visitor.task, 10)
 
     asyncio.run(main())
     assert [type(error) for error in errors] == [Gone]
@@ -335,7 +342,7 @@ def test_a_websocket_revoked_before_its_accept_is_refused() -> None:
         visitor = Visitor(app_of(app), websocket_scope("/"))
         visitor.incoming.put_nowait({"type": "websocket.connect"})
         visitor.begin()
-        await asyncio.sleep(0.01)
+        await visitor.known()
         visitor.close(subject="alice")
         gate.set()
         await visitor.task
@@ -366,7 +373,7 @@ def expiring(outlive: str, clock_ahead: float) -> list[Message]:
     async def main() -> list[Message]:
         visitor = Visitor(app_of(stream), narthex={"outlive": outlive}, expires_at=time.time() + clock_ahead)
         visitor.begin()
-        await asyncio.wait([visitor.task], timeout=0.3)
+        await asyncio.wait([visitor.task], timeout=10 if outlive == "token" else 4 * clock_ahead)
         visitor.task.cancel()
         return visitor.reply.messages
 
@@ -374,9 +381,9 @@ def expiring(outlive: str, clock_ahead: float) -> list[Message]:
 
 
 def test_a_stream_ends_when_its_token_expires() -> None:
-    messages = expiring("token", 0.05)
+    messages = expiring("token", 0.5)
     assert messages[-1] == body()
-    assert len(messages) > 3
+    assert len(messages) > 2
 
 
 def test_with_outlive_session_a_stream_lives_on() -> None:

@@ -372,7 +372,11 @@ def test_a_stream_goes_on_through_reloads_and_a_guard_holds_at_once() -> None:
 def test_subscriptions_made_at_start_are_not_doubled_by_a_second_life() -> None:
     heard: list[object] = []
     made: list[House] = []
-    table = offer(start=lambda: made[-1].events.subscribe(HouseStarted, heard.append) and None)
+
+    def begin() -> None:
+        made[-1].events.subscribe(HouseStarted, heard.append)
+
+    table = offer(start=begin)
 
     async def main(house: Narthex) -> None:
         await Server(house).through()

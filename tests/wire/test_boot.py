@@ -108,7 +108,6 @@ def test_an_event_loop_that_is_taken_down_releases_all_without_a_lifespan(tmp_pa
         assert booted.stop(signal.SIGINT) == ["diary up", "diary down"]
 
 
-@pytest.mark.xfail(reason="the server ends the process by the signal; chaining its handler comes with draining")
 @pytest.mark.parametrize("way", WITHOUT)
 def test_a_sigterm_releases_all_without_a_lifespan(tmp_path: Path, way: str) -> None:
     with boot(tmp_path, way) as booted:

@@ -15,8 +15,8 @@ from narthex.commands.options import DEFAULT, ConfigPath
 from narthex.commands.reading import read
 from narthex.commands.terminal import paint
 from narthex.errors import ConfigError, StartError
-from narthex.house import Estate
 from narthex.guests import no_psycopg
+from narthex.house import Estate
 from narthex.loader import build
 from narthex.serve.exits import Exit
 from narthex.store import migrations

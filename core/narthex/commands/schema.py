@@ -7,8 +7,8 @@ import typer
 from narthex.config import Settings
 from narthex.config.reference import example_toml
 from narthex.config.schema import json_schema
-from narthex.errors import PluginError
 from narthex.entrypoints import installed
+from narthex.errors import PluginError
 
 
 def schema(

@@ -27,6 +27,7 @@ from narthex.serve.messages import tell, tell_boot_error, tell_outcome, tell_tra
 from narthex.serve.options import STOP_MARGIN, Options
 from narthex.serve.stopping import Interrupted, Stopping
 
+_HANG_UP = 3.0  # seconds that a server which cuts sockets off waits for the house to end them
 _POLL = 0.01  # seconds between looks at whether the server listens already
 
 
@@ -128,7 +129,7 @@ class _Work:
             guided = self._obey(await Line.over(supervisor), lifespan, house, following)
         aides = [
             asyncio.create_task(self._announce(lifespan, listener), name="announce"),
-            asyncio.create_task(self._stop(lifespan, serving), name="stop"),
+            asyncio.create_task(self._stop(lifespan, house, serving), name="stop"),
             asyncio.create_task(guided, name="guide"),
         ]
         try:
@@ -185,12 +186,14 @@ class _Work:
         self._ready.set()
         self._on_ready()
 
-    async def _stop(self, lifespan: Lifespan, serving: asyncio.Task[None]) -> None:
+    async def _stop(self, lifespan: Lifespan, house: Narthex, serving: asyncio.Task[None]) -> None:
         await self._stopping.asked.wait()
         if not lifespan.started.is_set():
             # Nobody has been let in. What had begun to start is cancelled, and releases what it holds.
             serving.cancel()
             return
+        if self._server.cuts_sockets:
+            await house.hang_up(min(_HANG_UP, self._options.drain))
         self._server.stop()
         # uvicorn and hypercorn cut what is still open; granian waits for ever. The app gets its shutdown either way.
         await asyncio.sleep(self._options.drain + STOP_MARGIN / 2)
