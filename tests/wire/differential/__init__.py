@@ -16,5 +16,6 @@ The one addition allowed is `x-request-id` where the observers are on. What a se
 the case bare: each says what it would show, and where the bare server does not show it, the page has a footnote; it is
 compared all the same.
 
-`python -m tests.wire.differential` runs all cells and writes docs/reference/compatibility.md.
+`make test` runs `SAMPLE` of the cells, DIFFERENTIAL=full all of them, and `python -m tests.wire.differential` runs all
+and writes docs/reference/compatibility.md.
 """

@@ -22,6 +22,12 @@ from tests.wire.servers import Server, serve
 
 SITES: Final = ("raw", "starlette", "fastapi", "litestar", "quart", "django", "wsgi")
 SERVERS: Final = ("uvicorn-h11", "uvicorn-httptools", "hypercorn", "granian", "gunicorn")
+FULL: Final[tuple[tuple[str, str], ...]] = tuple((site, server) for site in SITES for server in SERVERS)
+SAMPLE: Final = tuple(
+    (site, server)
+    for site, server in FULL
+    if site == "raw" or server in ("uvicorn-httptools", "hypercorn", "granian")  # gunicorn's worker is uvicorn
+)
 DRESSED: Final = ("plain", "observers")
 LOG: Final = "what is logged"
 END: Final = "the lifespan, and the end by SIGTERM"

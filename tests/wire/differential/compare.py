@@ -64,7 +64,7 @@ def view(transcript: Transcript, *, observed: bool = False, loose: Loose = "no",
     """
     said = [(what, _DATE.sub(b"", data)) for what, data in transcript.said]
     if observed:
-        said = [(what, _ID.sub(b"", data)) for what, data in said]
+        said = [(what, _ID.sub(b"", data, count=1)) for what, data in said]  # one, not several
     if loose == "connection":
         said = [(what, data.replace(b"connection: close\r\n", b"")) for what, data in said]
     found = {"the client": [f"{what}: {data!r}" for what, data in said]}

@@ -4,17 +4,23 @@ from pathlib import Path
 from typing import Any, Final
 
 OBSERVERS: Final[dict[str, dict[str, Any]]] = {
-    "logging": {"output": "observed.jsonl"},
+    "logging": {"output": "{place}/observed.jsonl"},
     "health": {},
     "guestbook": {},
 }
-"""Every plugin that watches and refuses nobody, with its settings. A new observer is one more line here."""
+"""Every plugin that watches and refuses nobody, with its settings. A new observer is one more line here.
+
+`{place}` in a text stands for the directory of the served process.
+"""
 
 
 def configuration(dressed: str, place: Path) -> dict[str, Any] | None:
     """What `Narthex(app, ...)` is given: nothing for "plain", all of them for "observers"."""
     if dressed == "plain":
         return None
-    plugins = {name: dict(settings) for name, settings in OBSERVERS.items()}
-    plugins["logging"]["output"] = str(place / plugins["logging"]["output"])
+
+    def settled(value: object) -> object:
+        return value.replace("{place}", str(place)) if isinstance(value, str) else value
+
+    plugins = {name: {key: settled(value) for key, value in settings.items()} for name, settings in OBSERVERS.items()}
     return {"narthex": {"store": f"sqlite:///{place / 'observed.db'}"}, "plugins": plugins}

@@ -44,7 +44,7 @@ sockets: each app is served three times, bare, in `Narthex(app)` with no plugin,
   behind, what it returns or raises;
 - background work, clean-up, what is logged, the lifespan, the exit status after SIGTERM.
 
-Left out is the `date` field. Allowed, with the observers on, is `x-request-id` at the end of a response's fields.
+Left out is the `date` field. Allowed, with the observers on, is one `x-request-id` in a response.
 Where a bare server does one thing or another as packets fall, either is right behind Narthex too. Not compared: the
 frames of tracebacks; Narthex's own log lines; the context variables that the app's lifespan sets for whoever called it,
 since Narthex runs it in a task of its own; and for an app without a lifespan, what the server says of that.
@@ -58,12 +58,21 @@ def render(cells: Sequence[Cell]) -> str:
     """The page of all cells."""
     table = {(cell.site, cell.server): cell for cell in cells}
     lines = [_row("app", *(_SERVERS[server] for server in SERVERS)), _row(*["---"] * (len(SERVERS) + 1))]
-    lines += [_row(_SITES[site], *(_figure(table[site, server]) for server in SERVERS)) for site in SITES]
+    lines += [_row(_SITES[site], *(figure(table[site, server]) for server in SERVERS)) for site in SITES]
     parts = [_HEAD.format(observers=", ".join(OBSERVERS)), "\n".join(lines), "\n", _standing(cells), _unable(cells)]
     return "".join(parts) + _list()
 
 
-def _figure(cell: Cell) -> str:
+def figures(page: str) -> dict[tuple[str, str], str]:
+    """What a page's table says of each cell."""
+    rows = [line.strip("| \n").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    names = {title: site for site, title in _SITES.items()}
+    found = {names[row[0]]: row[1:] for row in rows[: len(SITES) + 2] if row[0] in names}
+    return {(site, server): found[site][at] for site in found for at, server in enumerate(SERVERS)}
+
+
+def figure(cell: Cell) -> str:
+    """How many cases were compared in a cell, and how many differ, as its table has it."""
     stand = sum(1 for case in CASES if cell.site in case.sites and known(cell.site, cell.server, case.name))
     found = len(set(cell.different) - set(KNOWN)) + stand
     return f"{len(cell.compared)}, **{found}**" if found else f"{len(cell.compared)}, 0"

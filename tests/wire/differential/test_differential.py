@@ -1,18 +1,19 @@
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from tests.wire.differential.cases import CASES, slug
-from tests.wire.differential.cell import AT_ONCE, SERVERS, SITES, Cell, run
+from tests.wire.differential.cell import AT_ONCE, FULL, SAMPLE, SERVERS, Cell, run
 from tests.wire.differential.known import KNOWN, known
-from tests.wire.differential.page import PAGE, render
+from tests.wire.differential.page import PAGE, figure, figures, render
 from tests.wire.differential.starts import STARTS, Start, differences, start
 
 # Each waits for its cell, and the machine may be busy.
 pytestmark = pytest.mark.timeout(1200)
 Key = tuple[str, str]
-CELLS: list[Key] = [(site, server) for site in SITES for server in SERVERS]
+CELLS = FULL if os.environ.get("DIFFERENTIAL") == "full" else SAMPLE
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +60,22 @@ def test_an_app_that_does_not_start_ends_the_server_as_it_does_bare(
     assert "\n".join(differences(starts[case, server].result())) == ""
 
 
+def test_the_page_has_the_figures_that_the_suite_found(cells: Mapping[Key, "Future[Cell]"]) -> None:
+    told = figures(PAGE.read_text())
+    assert list(told) == list(FULL)
+    assert {key: told[key] for key in cells} == {key: figure(cell.result()) for key, cell in cells.items()}
+
+
+@pytest.mark.skipif(CELLS != FULL, reason="the whole page is of all cells: DIFFERENTIAL=full")
 def test_the_page_says_what_the_suite_found(cells: Mapping[Key, "Future[Cell]"]) -> None:
     found = render([cell.result() for cell in cells.values()])
     assert PAGE.read_text() == found, "`python -m tests.wire.differential` writes it"
+
+
+def test_the_page_lists_the_cases_and_the_known_differences() -> None:
+    page = PAGE.read_text()
+    assert [case.name for case in CASES if f"- {case.name}\n" not in page] == []
+    assert [case for case, one in KNOWN.items() if f"| {case} | " not in page or one.why not in page] == []
 
 
 def test_cases_have_names_of_their_own_that_fit_a_header_field() -> None:
