@@ -16,7 +16,7 @@ class Model:
     Attributes:
         refusal: what ended the walk, or None while it goes on.
         early: a plugin answers here also before the house has started; no guard stands in front.
-        asked: whether any hook was called.
+        asked: seat and stage of every hook that was called.
         unrecorded: a witness failed once the app had been reached.
     """
 
@@ -31,7 +31,8 @@ class Model:
         self.unrecorded = False
         self.reached = False
         self.identified = False
-        self.asked = False
+        self.asked: set[tuple[int, str]] = set()
+        self._known_by: int | None = None
         self._policies = False
         self._allowed = False
         self._answered = False
@@ -52,8 +53,9 @@ class Model:
 
     def said(self, number: int, stage: str, what: int, *, started: bool) -> None:
         """Take what one hook did."""
-        self.asked = True
         seat = self._seats[number]
+        if stage == "authenticate" and what == IDENTITY:
+            self._known_by = number  # in shadow too
         if stage == "witness":
             if what != NOTHING:
                 if self.reached or started:
@@ -89,6 +91,20 @@ class Model:
             else:
                 self.reached = True
         return self.refusal
+
+    def unasked(self, *, endpoint: bool) -> list[tuple[int, str]]:
+        """The hooks that had to be asked before the app, or a plugin's endpoint, may be reached, and were not."""
+        if self.early:
+            return []
+        due: list[tuple[int, str]] = []
+        for number, seat in enumerate(self._seats):
+            stages = {"admit", "vet", "witness"}
+            if self._known_by is None or number <= self._known_by:
+                stages.add("authenticate")
+            if not endpoint and not self.open:
+                stages.add("authorize")
+            due += [(number, hook) for hook in seat.hooks if hook in stages]
+        return [one for one in due if one not in self.asked]
 
     def _refuse(self, number: int, stage: str, what: int) -> None:
         self.refusal = self.refusal or f"{_NAMES[what]} of {stage} of seat {number}"

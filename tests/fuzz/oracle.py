@@ -44,7 +44,7 @@ def _ending(play: Play, faults: list[str]) -> None:
     error = task.exception()
     if error is not None:
         allowed = play.may_leave is not None and isinstance(error, play.may_leave)
-        if not allowed and not any(error is one for one in play.raised):
+        if type(error).__name__ == "Gone" or not (allowed or any(error is one for one in play.raised)):
             faults.append(f"{type(error).__name__} left the house: {_words(error)}")
         return
     if play.cancels and not play.swallowed:

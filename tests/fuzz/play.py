@@ -274,6 +274,9 @@ class Play:
         refusal = self.model.verdict(final=True)
         if refusal is not None:
             self.fault(f"{what} was reached after {refusal}")
+        unasked = self.model.unasked(endpoint=what != "the app")
+        if unasked:
+            self.fault(f"{what} was reached before {unasked} were asked")
         exchange = current_exchange()
         if exchange is None or (self.exchange is not None and exchange is not self.exchange):
             self.fault(f"{what} runs without its exchange")

@@ -159,6 +159,7 @@ class Actor:
             play.exchange = exchange
         elif play.exchange is not exchange:
             play.fault(f"{stage} got another exchange")
+        play.model.asked.add((self.number, stage))
         if stage == "observe":
             play.observed[self.number] = play.observed.get(self.number, 0) + 1
         elif stage == "witness":

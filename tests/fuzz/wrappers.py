@@ -42,7 +42,6 @@ async def _perform(
     elif act == "field":
         await app(scope, receive, _with_field(play, send))
     elif act == "answer":
-        play.model.asked = True
         await play.say({"type": "http.response.start", "status": 200, "headers": []}, send)
         await play.say({"type": "http.response.body", "body": b"wrapped"}, send)
     elif act == "swallow":
