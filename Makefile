@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := core plugins contrib tests benchmarks
 
-.PHONY: help demo test fault fuzz bench lint audit docs constraints dist clean
+.PHONY: help demo test fault fuzz bench lint audit docs surface constraints dist clean
 
 help:
 	@echo 'make demo         serve the demo shop behind Narthex on 127.0.0.1:8000 (PORT= changes the port)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench        measure what each plugin costs, beside its peers (ARGS= goes to the benchmarks)'
 	@echo 'make lint         ruff, mypy, pyright, import-linter, pip-audit'
 	@echo 'make docs         write the generated reference pages'
+	@echo 'make surface      record the public surface, after a change of it that is meant'
 	@echo 'make constraints  pin what the package index offers today'
 	@echo 'make dist         build the sdist, and the wheel from it'
 	@echo 'make clean        remove everything that was made'
@@ -61,6 +62,10 @@ docs: $(VENV)/.test
 	$(BIN)/python -m narthex.config.reference example > $(VENV)/page && mv $(VENV)/page narthex.example.toml
 	$(BIN)/python -m narthex.config.reference configuration > $(VENV)/page && mv $(VENV)/page docs/reference/configuration.md
 	$(BIN)/python -m narthex.config.reference api > $(VENV)/page && mv $(VENV)/page docs/reference/api.md
+
+# The public surface, after a change of it that is meant; docs/reference/stability.md says what that asks of the version.
+surface: $(VENV)/.test
+	$(BIN)/python -m tests.contract.surface > $(VENV)/page && mv $(VENV)/page tests/contract/surface.txt
 
 dist: $(VENV)/.lint
 	rm -rf dist

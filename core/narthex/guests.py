@@ -8,6 +8,7 @@ from narthex.config import Config, PluginTable, Settings, plugin_settings, raise
 from narthex.entrypoints import check_constructor, plugin_class
 from narthex.errors import BootError, ConfigError, PluginError
 from narthex.house import Estate, House, Room, Tenancy
+from narthex.requirement import check_requirement
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +80,7 @@ def _wanted(config: Config) -> Mapping[str, tuple[PluginTable, type[Any], Settin
     for table in config.plugins:
         try:
             made_by = plugin_class(table)
+            check_requirement(made_by, table.instance, table.where)
             wanted[table.instance] = (table, made_by, plugin_settings(config, table, made_by.Settings))
         except ConfigError as error:
             errors.append(error)

@@ -1,4 +1,4 @@
-"""The public surface, one line a promise: `python -m tests.contract.surface > tests/contract/surface.txt`.
+"""The public surface, one line a promise; `make surface` writes it to tests/contract/surface.txt.
 
 What a line promises, and what a change of it asks of the version, stands in docs/reference/stability.md. The lines are
 made of the code itself, read and not run where that is enough; the wording of docstrings is no part of them.

@@ -8,7 +8,7 @@ import pytest
 from tests.contract.surface import surface
 
 AGREED: Final = Path(__file__).with_name("surface.txt")
-COMMAND: Final = "python -m tests.contract.surface > tests/contract/surface.txt"
+COMMAND: Final = "make surface"
 
 
 def asked_of_the_version(before: str, now: str) -> str:

@@ -1,9 +1,14 @@
 """A plugin says for which releases of narthex it was written, and is refused by others."""
 
+from pathlib import Path
+
 import pytest
 
+from narthex import Narthex
 from narthex.errors import PluginError
 from narthex.requirement import check_requirement
+from tests.apps import Hello
+from tests.guests import PlainGuard, seat
 
 
 def plugin(requires: object) -> type:
@@ -52,6 +57,16 @@ def test_another_release_is_refused_with_the_line(requires: str, here: str) -> N
 def test_what_is_no_requirement_of_narthex_is_refused_with_how_to_write_it(requires: object) -> None:
     with pytest.raises(PluginError, match='write requires = "narthex>=1,<2"'):
         check_requirement(plugin(requires), "curfew", installed="1.0")
+
+
+def test_a_house_does_not_boot_with_a_plugin_of_another_release(tmp_path: Path) -> None:
+    class Curfew(PlainGuard):
+        requires = "narthex>=99"
+
+    table = f'[plugins.curfew]\nuse = "{seat(Curfew)["use"]}"\n'
+    (tmp_path / "narthex.toml").write_text(f"[narthex]\n{table}")
+    with pytest.raises(PluginError, match=r"narthex\.toml:2: plugin curfew requires narthex>=99"):
+        Narthex(Hello(), tmp_path / "narthex.toml")
 
 
 def test_without_being_told_it_looks_at_what_is_installed() -> None:
