@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
@@ -22,6 +22,7 @@ from narthex_plugins.auth.claims import Expectations
 from narthex_plugins.auth.cookies import CookieJar
 from narthex_plugins.auth.credentials import FOREIGN, SAFE, Cookie, Reader, Token, bearer_refused
 from narthex_plugins.auth.ended import EndedSessions
+from narthex_plugins.auth.issuer_keys import IssuerUnavailable
 from narthex_plugins.auth.issuing import identity_of_session, identity_of_token
 from narthex_plugins.auth.keystore import Keystore
 from narthex_plugins.auth.refusals import TokenRefused
@@ -59,11 +60,32 @@ class Places:
     touch: Callable[[str, str | None, str | None], None]
 
 
+class Issuer(Protocol):
+    """An external issuer."""
+
+    async def verify(self, token: str, via: str, now: Callable[[], float]) -> Known:
+        """Verify a token of it, or raise TokenRefused or IssuerUnavailable."""
+        ...
+
+
+class Issuers(Protocol):
+    """The external issuers."""
+
+    def of(self, token: str) -> Issuer | None:
+        """Whose token it claims to be; None for all others, our own included. Raises TokenRefused."""
+        ...
+
+    def without_keys(self) -> list[str]:
+        """Those none of whose tokens can be verified now."""
+        ...
+
+
 class Identifier:
     """Answers `authenticate`.
 
     Attributes:
         users: where a cookie's owner is looked up; set at start.
+        issuers: verify the tokens that are not ours; None where there are none.
     """
 
     def __init__(self, places: Places) -> None:
@@ -72,6 +94,7 @@ class Identifier:
         self._now = places.clock.now
         self._has_cookie = places.reader.may_have_cookie
         self.users: UserSource | None = None
+        self.issuers: Issuers | None = None
 
     def known(self, exchange: Exchange) -> Identity | None:
         """The usual case: nothing but a token in its header, seen before. One hash, one look-up, no I/O."""
@@ -88,7 +111,7 @@ class Identifier:
         """Who it is; None where the request carries nothing of ours; a Deny where what it carries is not good."""
         credential = self._at.reader.read(exchange.headers, exchange.scope.get("subprotocols") or ())
         if isinstance(credential, Token):
-            return self._by_token(credential, exchange)
+            return await self._by_token(credential, exchange)
         if isinstance(credential, Cookie):
             return await self._by_cookie(credential, exchange)
         return credential
@@ -101,21 +124,30 @@ class Identifier:
             self._at.touch(identity.session_id, exchange.client, exchange.headers.get("user-agent"))
         return identity
 
-    def _by_token(self, token: Token, exchange: Exchange) -> Identity | Deny:
+    async def _by_token(self, token: Token, exchange: Exchange) -> Identity | Deny:
         field = b"Bearer " + token.text.encode("latin-1", "replace")
         name = sha256(exchange.headers.index[b"authorization"] if token.via == "header" else b"ws" + field).digest()
         known = self._tokens.get(name)
         if known is None:
             try:
-                claims = verify(token.text, self._at.keys.key_set, self._at.expected, self._now())
+                known = await self._verified(token)
             except TokenRefused as refused:
                 return bearer_refused(401, refused.code, refused.detail)
-            identity = identity_of_token(claims, token.via)
-            expires = identity.expires_at if identity.expires_at is not None else 0.0
-            touch = math.inf if identity.session_id is None else (identity.issued_at or 0.0) + SEEN_EVERY
-            known = Known(identity, expires, touch)
+            except IssuerUnavailable as error:  # told where it happens, once, and not at each request
+                return Deny(503, error.code, str(error), retry_after=error.retry_after)
             self._tokens.put(name, known)
         return self._met(known, exchange)
+
+    async def _verified(self, token: Token) -> Known:
+        """Waits only where the keys of an external issuer have to be fetched."""
+        issuer = None if self.issuers is None else self.issuers.of(token.text)
+        if issuer is not None:
+            return await issuer.verify(token.text, token.via, self._now)
+        claims = verify(token.text, self._at.keys.key_set, self._at.expected, self._now())
+        identity = identity_of_token(claims, token.via)
+        expires = identity.expires_at if identity.expires_at is not None else 0.0
+        touch = math.inf if identity.session_id is None else (identity.issued_at or 0.0) + SEEN_EVERY
+        return Known(identity, expires, touch)
 
     async def _by_cookie(self, cookie: Cookie, exchange: Exchange) -> Identity | Deny:
         changes = exchange.kind == "websocket" or exchange.method not in SAFE

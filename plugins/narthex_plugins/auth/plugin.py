@@ -139,6 +139,8 @@ class Auth:
         await self._ended.start()
         await self._changes.start()
         self._unsubscribe = house.events.subscribe(AccountEvent, self._account_changed)
+        if self._settings.issuers:
+            await self._follow_issuers()
         house.spawn(self._keys.follow, "signing keys")
         house.spawn(self._ended.follow, "ended sessions")
         house.spawn(self._changes.follow, "account changes")
@@ -154,13 +156,25 @@ class Auth:
 
     @hookimpl
     def health(self) -> Health:
-        """Warn of a signing key that cannot be read."""
-        return Health("warn", "a signing key cannot be opened") if self._keys.trouble else Health("pass")
+        """Warn of a signing key that cannot be read, and of an external issuer whose tokens cannot be verified."""
+        if self._keys.trouble:
+            return Health("warn", "a signing key cannot be opened")
+        issuers = self._identifier.issuers
+        mute = issuers.without_keys() if issuers is not None else []
+        return Health("warn", f"no keys of {', '.join(mute)}") if mute else Health("pass")
 
     @hookimpl
     async def authenticate(self, exchange: Exchange) -> Identity | Deny | None:
         """Say who asks."""
         return self._known(exchange) or await self._identifier.identify(exchange)
+
+    async def _follow_issuers(self) -> None:
+        from narthex_plugins.auth.issuers import ExternalIssuers  # noqa: PLC0415  only who has some needs httpx
+
+        own = self._settings
+        issuers = ExternalIssuers(own.issuers, self._house, own.leeway, own.max_token_size, self._tokens)
+        self._identifier.issuers = issuers
+        await issuers.start()
 
     def _tell_ended(self, ids: Sequence[str]) -> None:
         """Sessions were ended, in this process or another."""
