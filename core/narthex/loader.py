@@ -231,7 +231,7 @@ def _routes(implementations: _Implementations) -> list[tuple[str, str, Route]]:
     for guest, given in implementations.values("routes"):
         if given is None:
             continue
-        routes = cast("tuple[object, ...]", tuple(given) if isinstance(given, Iterable) else (given,))
+        routes = tuple(cast("Iterable[object]", given) if isinstance(given, Iterable) else (given,))
         guest.given["routes"] = routes  # an iterator can be read once only
         for route in routes:
             if not isinstance(route, Route):
