@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Connection, Dialect, Table, bindparam, insert
 
 from narthex.store.engines import driver_connection, translated
+from narthex.store.onetrip import OneTrip, array_of
 
 Row = Mapping[str, Any]
 Values = tuple[Any, ...]
@@ -38,6 +39,11 @@ class Rows:
         self._processors = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
         self._processing = any(self._processors)
         self._slow = _needs_sqlalchemy(table, columns, dialect)
+        arrays = [array_of(table.c[key]) for key in keys]
+        known = [array for array in arrays if array is not None]
+        processors = self._processors[len(leading) :]
+        quick = not (self._sqlite or self._slow) and len(known) == len(keys) > 0
+        self.one_trip = OneTrip(table, keys, known, processors, dialect) if quick else None
         quoting = dialect.identifier_preparer
         target, names = quoting.format_table(table), ", ".join(map(quoting.format_column, columns))
         marks = ", ".join("?" * len(columns))

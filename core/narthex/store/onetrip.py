@@ -1,0 +1,97 @@
+"""Versions and rows of a rising log in one statement, for PostgreSQL.
+
+There a record costs round trips before anything else: the counter, COPY and its end are three, and each waits for two
+processes to be scheduled. Rows as arrays, one for each column, need one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    Table,
+)
+
+from narthex.store.engines import driver_connection, translated
+from narthex.store.schema import counters
+
+# Arrays as wide as a type can be: what does not fit the column is then refused on its way in, and not cut off, as a
+# cast to varchar(40) would do. A type that is not here, an array's above all, goes by COPY.
+_ARRAYS: Final[tuple[tuple[type, str], ...]] = (
+    (Boolean, "boolean[]"),
+    (Integer, "bigint[]"),
+    (Float, "double precision[]"),
+    (Numeric, "numeric[]"),
+    (String, "text[]"),
+    (LargeBinary, "bytea[]"),
+    (Date, "date[]"),
+    (JSON, "json[]"),
+)
+
+
+def array_of(column: Column[Any]) -> str | None:
+    """The array that carries the column's values; None where there is none for sure."""
+    if isinstance(column.type, DateTime):
+        return "timestamptz[]" if column.type.timezone else "timestamp[]"
+    for kind, array in _ARRAYS:
+        if type(column.type) is kind or (kind in (Integer, String) and isinstance(column.type, kind)):
+            return array
+    return None
+
+
+class OneTrip:
+    """Puts rows with the same keys into a log.
+
+    Args:
+        table: begins with `log_columns()`.
+        keys: of every row, at least one.
+        arrays: as `array_of` gave them.
+        processors: SQLAlchemy's, of each key's type; None where a value goes as it is.
+    """
+
+    def __init__(
+        self, table: Table, keys: Sequence[str], arrays: Sequence[str], processors: Sequence[Any], dialect: Dialect
+    ) -> None:
+        quoting = dialect.identifier_preparer
+        self._keys = tuple(zip(keys, processors, strict=True))
+        target = quoting.format_table(table)
+        names = ", ".join(quoting.format_column(table.c[key]) for key in ("log", "version", *keys))
+        values = ", ".join(f"given.c{number}" for number in range(len(keys)))
+        given = ", ".join(f"%s::{array}" for array in arrays)
+        aliases = ", ".join(f"c{number}" for number in range(len(keys)))
+        counter = counters.name
+        self._statement = (
+            f"WITH taken AS (INSERT INTO {counter} (name, value) VALUES (%s, %s) ON CONFLICT (name)"  # noqa: S608  ours
+            f" DO UPDATE SET value = {counter}.value + excluded.value RETURNING value),"
+            f" put AS (INSERT INTO {target} ({names}) SELECT %s, taken.value - %s + given.place, {values}"
+            f" FROM taken, unnest({given}) WITH ORDINALITY AS given({aliases}, place))"
+            " SELECT value FROM taken"
+        )
+
+    def put(self, connection: Connection, log: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Append the rows, and give the last one's version.
+
+        Raises:
+            DBAPIError: what the server makes of it.
+        """
+        count = len(rows)
+        columns = [
+            [row[key] for row in rows] if process is None else [process(row[key]) for row in rows]
+            for key, process in self._keys
+        ]
+        try:
+            cursor = driver_connection(connection).execute(self._statement, (log, count, log, count, *columns))
+            return int(cursor.fetchone()[0])
+        except Exception as error:
+            raise translated(error, connection, self._statement) from error
