@@ -6,7 +6,7 @@ Everything for people goes to standard error; standard output is the access log'
 import importlib.util
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +15,11 @@ from typing import Annotated
 import typer
 
 from narthex import serve
-from narthex_contrib.demo import tour
+from narthex_contrib.demo import accounts, tour
 
 CONFIG = Path(__file__).with_name("narthex.toml")
 
-NEEDED = ("fastapi", "msgspec", "python_multipart", "pythonjsonlogger", "uvicorn")
+NEEDED = ("argon2", "cachetools", "fastapi", "jwt", "msgspec", "python_multipart", "pythonjsonlogger", "uvicorn")
 """Modules that the extra "demo" brings."""
 
 
@@ -38,17 +38,23 @@ def demo(
     with shop_data() as data:
         # The embedded store beside the shop's own book, unless somebody has chosen another.
         os.environ.setdefault("NARTHEX_STORE", f"sqlite:///{Path(data).absolute() / 'narthex.db'}")
-        welcome(f"http://{reachable(host)}:{port}", config, data)
+        if config == CONFIG:
+            config = accounts.settle(CONFIG, Path(data).absolute())
+        passwords = accounts.make(config)
+        welcome(f"http://{reachable(host)}:{port}", config, data, passwords)
         code = serve.run("narthex_contrib.demo.shop.main:app", config, host=host, port=port)
     raise typer.Exit(code)
 
 
-def welcome(address: str, config: Path, data: str) -> None:
+def welcome(address: str, config: Path, data: str, passwords: Mapping[str, str]) -> None:
     """Print the tour on standard error, in colour if a person reads it."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    shown = tour.groups(address, Path(sys.executable).parent, config)
+    shown = tour.groups(address, Path(sys.executable).parent, config, passwords)
     typer.echo("An order desk that knows nothing of Narthex, behind Narthex.\n", err=True)
     typer.echo("\n".join(tour.lines(shown, colour=colour)), err=True, color=colour)
+    for name, password in passwords.items():
+        typer.echo(f"\n  {name}, {accounts.ROLES[name]}: {password}", err=True, nl=False)
+    typer.echo("\n" * bool(passwords), err=True, nl=False)
     typer.echo(f"\nIts book is in {data}. Ctrl-C ends it. Each request is a line of JSON below.\n", err=True)
 
 

@@ -1,20 +1,22 @@
 """What to try in the demo: one group of commands per feature, as they are typed."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 Group = tuple[str, tuple[str, ...]]
 """What one sees, and the commands that show it."""
+_NOBODY: Mapping[str, str] = {}
 
 
-def groups(address: str, programs: Path, config: Path) -> tuple[Group, ...]:
+def groups(address: str, programs: Path, config: Path, passwords: Mapping[str, str] = _NOBODY) -> tuple[Group, ...]:
     """Give the tour.
 
     Args:
         address: of the server, like "http://127.0.0.1:8000".
         programs: the directory of this environment's `python` and `narthex`.
         config: the configuration file.
+        passwords: of the accounts that were made just now.
     """
     python, narthex, file = typed(programs / "python"), typed(programs / "narthex"), typed(config)
     order = '{"customer": "Grace", "item": "rope", "quantity": 3}'
@@ -44,12 +46,37 @@ def groups(address: str, programs: Path, config: Path) -> tuple[Group, ...]:
             "what the embedded store keeps: the latest visits, whatever ends the process",
             (f"curl {address}/_narthex/guestbook",),
         ),
+        *_who(address, python, narthex, file, passwords),
         (
             "how it is put together, and how to change it",
             (
                 f"{narthex} explain --config {file}",
-                f"cp {file} . && {narthex} demo --config narthex.toml",
+                f"cp {file} {typed(config.with_name('secret.key'))} . && {narthex} demo --config narthex.toml",
             ),
+        ),
+    )
+
+
+def _who(address: str, python: str, narthex: str, file: str, passwords: Mapping[str, str]) -> tuple[Group, ...]:
+    """Logging in, calling, refreshing, logging out, as the first of the accounts; nothing without one."""
+    if not passwords:
+        return ()
+    name, password = next(iter(passwords.items()))
+    auth = f"{address}/_narthex/auth"
+    pick = f"{python} -c 'import json,sys; print(json.load(open(\"tokens.json\"))[sys.argv[1]])'"
+    return (
+        (
+            f"log in as {name}: a token to call with, and one to get the next",
+            (
+                f"curl -s {auth}/login -d username={name} -d password={password} | tee tokens.json",
+                f'curl {auth}/me -H "authorization: Bearer $({pick} access_token)"',
+                f"curl -s {auth}/refresh -d refresh_token=$({pick} refresh_token) | tee new.json",
+                f'curl {auth}/logout -X POST -H "authorization: Bearer $({pick} access_token)"',
+            ),
+        ),
+        (
+            "the keys that others verify the tokens by, and another one",
+            (f"curl {address}/.well-known/jwks.json", f"{narthex} keys rotate --config {file}"),
         ),
     )
 

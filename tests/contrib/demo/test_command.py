@@ -12,7 +12,7 @@ import httpx
 import pytest
 import typer
 
-from narthex_contrib.demo import command, tour
+from narthex_contrib.demo import accounts, command, tour
 from tests.contrib.demo.conftest import NARTHEX, Served, free_port, served
 
 
@@ -87,6 +87,34 @@ def test_the_commands_of_the_tour_work_as_they_stand(behind: Served, tmp_path: P
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(("{", "[", "HTTP/1.1 200", "Internal")) or "-o" in line, done.stdout
     assert len((tmp_path / "ledger.csv").read_text().splitlines()) == 21
+
+
+def test_who_logs_in_as_the_tour_says_is_known_and_refreshed_and_logged_out(behind: Served, tmp_path: Path) -> None:
+    told = [line.strip() for line in behind.told.read_text("utf-8").splitlines()]
+    lines = [line for line in told if "/_narthex/auth/" in line or "jwks.json" in line or " keys rotate " in line]
+    # The port that the tour names was asked for, so it is the one that is served.
+    results = [
+        subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=True).stdout
+        for line in lines
+    ]
+    assert [result[:16] for result in results[:4]] == [
+        '{"access_token":',
+        '{"subject":"' + results[1][12:16],
+        '{"access_token":',
+        '{"logged_out":tr',
+    ]
+    assert ('"roles":["user"]' in results[1], results[4][:8], "made" in results[5]) == (True, '{"keys":', True)
+
+
+def test_each_of_the_accounts_has_its_role(behind: Served) -> None:
+    drawn = dict(re.findall(r"^  (\w+), (\w+): \S+$", behind.told.read_text("utf-8"), re.MULTILINE))
+    assert drawn == dict(accounts.ROLES)
+
+
+def test_a_second_start_on_the_same_data_keeps_the_accounts(tmp_path: Path) -> None:
+    first = accounts.make(accounts.settle(command.CONFIG, tmp_path))
+    assert list(first) == list(accounts.ROLES)
+    assert accounts.make(accounts.settle(command.CONFIG, tmp_path)) == {}
 
 
 def test_every_table_of_its_file_says_what_it_is_in_one_line() -> None:
