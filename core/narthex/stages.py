@@ -113,7 +113,7 @@ class StageRunner:
             exchange.decided_by = answer[0]
             return answer[1]
         if allow is not None:
-            exchange.decided_by, exchange.verdict = allow
+            _allow(exchange, *allow)
             return None
         if not enforced:
             return None
@@ -256,6 +256,12 @@ class StageRunner:
     def _publish(self, kind: type[Event], make: Callable[[], Event]) -> None:
         if self._events.wanted(kind):
             self._events.publish(make())
+
+
+def _allow(exchange: Exchange, step: Step, allow: Allow) -> None:
+    """Note the yes, but over no Deny: a guard in the app may have left one, and a wrapper walk a second time."""
+    if not isinstance(exchange.verdict, Deny):
+        exchange.decided_by, exchange.verdict = step, allow
 
 
 def _is_cancelled() -> bool:

@@ -158,6 +158,13 @@ def test_policies_are_combined_so_that_any_deny_wins_and_silence_refuses(given: 
     assert (None if verdict is None else verdict.status) == status
 
 
+def test_an_allow_does_not_take_a_refusal_back() -> None:
+    bench = Bench()
+    bench.exchange.refuse_inside(Deny(403, "role_required"))
+    assert bench.policies(step(Allow(), "authorize")) is None
+    assert bench.exchange.verdict == Deny(403, "role_required")
+
+
 def test_policies_all_in_shadow_refuse_nothing() -> None:
     bench = Bench()
     shadows = [step(one, "authorize", shadow=True) for one in (Deny(403, "no"), None, Answer(204), LookupError())]

@@ -44,7 +44,7 @@ class Model:
             path = path[len(root) :]
         bare = (path or "/").removesuffix("/")
         self.path = path or "/"
-        self.early = self._routes and self.path == "/early"
+        self.early = self.early or (self._routes and self.path == "/early")
         self.open = any(
             bare == one.removesuffix("/").removesuffix("/**")
             or (one.endswith("/**") and bare.startswith(one.removesuffix("**")))

@@ -125,7 +125,7 @@ def _refusal(play: Play, faults: list[str]) -> None:
     if len(lengths) > 1 or (lengths and lengths[0] != len(content) and not head):
         faults.append(f"content-length {lengths} for {len(content)} bytes")
     verdict = None if play.exchange is None else play.exchange.verdict
-    if isinstance(verdict, Deny) and content and play.closes == 0:
+    if isinstance(verdict, Deny) and content and play.closes == 0 and _waits_for_answer(play):
         _problem(start, content, verdict, faults)
 
 

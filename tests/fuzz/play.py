@@ -207,7 +207,8 @@ class Play:
         kind = message["type"]
         if self.model.refusal is not None:
             self.fault(f"the app's {kind} went out after {self.model.refusal}")
-        if self.denied and not self.denied_late and not self.over:
+        confused = kind == "websocket.close" and not self.lawful
+        if self.denied and not self.denied_late and not self.over and not confused:
             self.fault(f"the app's {kind} went out after its guard refused")
         if self.denied_late and not self.over and begun and kind != "websocket.close":
             self.fault(f"the app's {kind} went out after its guard refused, the answer having begun")
