@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -19,8 +20,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Numeric,
+    SmallInteger,
     String,
     Table,
+    Text,
+    Unicode,
+    UnicodeText,
 )
 
 from narthex.store.engines import driver_connection, translated
@@ -28,26 +33,23 @@ from narthex.store.schema import counters
 
 # Arrays as wide as a type can be: what does not fit the column is then refused on its way in, and not cut off, as a
 # cast to varchar(40) would do. A type that is not here, an array's above all, goes by COPY.
-_ARRAYS: Final[tuple[tuple[type, str], ...]] = (
-    (Boolean, "boolean[]"),
-    (Integer, "bigint[]"),
-    (Float, "double precision[]"),
-    (Numeric, "numeric[]"),
-    (String, "text[]"),
-    (LargeBinary, "bytea[]"),
-    (Date, "date[]"),
-    (JSON, "json[]"),
-)
+_ARRAYS: Final[Mapping[type, str]] = {
+    **dict.fromkeys((Boolean,), "boolean[]"),
+    **dict.fromkeys((SmallInteger, Integer, BigInteger), "bigint[]"),
+    **dict.fromkeys((Float,), "double precision[]"),
+    **dict.fromkeys((Numeric,), "numeric[]"),
+    **dict.fromkeys((String, Text, Unicode, UnicodeText), "text[]"),
+    **dict.fromkeys((LargeBinary,), "bytea[]"),
+    **dict.fromkeys((Date,), "date[]"),
+    **dict.fromkeys((JSON,), "json[]"),
+}
 
 
 def array_of(column: Column[Any]) -> str | None:
-    """The array that carries the column's values; None where there is none for sure."""
-    if isinstance(column.type, DateTime):
+    """The array that carries the column's values; None where there is none for sure: a subclass may be anything."""
+    if type(column.type) is DateTime:
         return "timestamptz[]" if column.type.timezone else "timestamp[]"
-    for kind, array in _ARRAYS:
-        if type(column.type) is kind or (kind in (Integer, String) and isinstance(column.type, kind)):
-            return array
-    return None
+    return _ARRAYS.get(type(column.type))
 
 
 class OneTrip:

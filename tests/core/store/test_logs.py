@@ -4,26 +4,33 @@ import asyncio
 import enum
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import (
     JSON,
+    BigInteger,
+    Boolean,
     Column,
+    Date,
     DateTime,
     Enum,
+    Float,
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     RowMapping,
+    SmallInteger,
     String,
     Table,
     Text,
     select,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
 
 from narthex.store import RisingLog, Store, log_columns
@@ -165,6 +172,62 @@ def test_every_type_comes_back_as_it_was(made_in_python: bool, size: int, any_ur
         for row in found:
             made = {"made": "in Python" if made_in_python else None}
             assert {**row, "log": 0, "version": 0} == {**ROW, **made, "at": at, "log": 0, "version": 0}
+
+
+PLAIN = {
+    "at": ROW["at"].replace(tzinfo=None),  # type: ignore[attr-defined]
+    "document": {"a": [1, None, 'é\n\t\\N"{}']},
+    "absent": None,
+    "raw": b"\x00\xff\\",
+    "colour": Colour.RED,
+    "name": 'Łukasz\t\\.,{}"NULL',
+    "count": 2**60,
+    "small": -3,
+    "exact": Decimal("1.10"),
+    "rough": 0.1,
+    "yes": True,
+    "day": date(2026, 11, 22),
+}
+
+
+@pytest.mark.parametrize("left", [set(), {"colour"}], ids=["by COPY", "in one trip"])
+@pytest.mark.parametrize("size", [1, 50])
+def test_plain_types_come_back_as_they_were(size: int, left: set[str], any_url: str, tmp_path: Path) -> None:
+    types: list[Any] = [
+        DateTime(),
+        JSON(),
+        Text(),
+        LargeBinary(),
+        Enum(Colour),
+        String(50),
+        BigInteger(),
+        SmallInteger(),
+    ]
+    types += [Numeric(10, 2), Float(), Boolean(), Date()]
+    columns = [Column(key, type_) for key, type_ in zip(PLAIN, types, strict=True) if key not in left]
+    plain = Table("plain %", MetaData(), *log_columns(), *columns)
+    book = RisingLog("test:plain", plain)
+    rows = [{key: value for key, value in PLAIN.items() if key not in left}] * size
+    with run_writer(any_url, tmp_path) as writer:
+        writer.write_blocking(plain.metadata.create_all)
+        assert writer.write_blocking(lambda connection: book.append_in(connection, rows)) == range(1, size + 1)
+        found = writer.write_blocking(lambda connection: book.after(connection, 0))
+        assert [dict(row) for row in found] == [
+            {"log": "test:plain", "version": number, **row} for number, row in enumerate(rows, 1)
+        ]
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_a_text_that_is_too_long_is_refused_and_not_cut(size: int, postgresql_url: str, tmp_path: Path) -> None:
+    short = Table("short", MetaData(), *log_columns(), Column("text", String(5)))
+    book = RisingLog("test:short", short)
+    with run_writer(postgresql_url, tmp_path) as writer:
+        writer.write_blocking(short.create)
+        with pytest.raises(DataError):
+            writer.write_blocking(lambda connection: book.append_in(connection, [{"text": "123456"}] * size))
+        with pytest.raises(DataError):
+            writer.write_blocking(book.appending({"text": "\0"}))
+        assert writer.write_blocking(book.appending({"text": "12345"})) == 1
 
 
 def test_a_reader_of_two_stores_misses_nothing(make_store: Callable[..., Store]) -> None:
