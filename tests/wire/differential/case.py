@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from tests.wire.differential.talks import Talk
 
-Loose = Literal["no", "sends", "app", "connection"]
+Loose = Literal["no", "sends", "app", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Case:
             the proof that the case is about what it says.
         sites: which apps have what it asks for.
         loose: what is left to chance: "sends", how often the app sent before it noticed that the client is gone; "app",
-            whether the app saw the request at all before the server refused it; "connection", whether the server says
-            that it hangs up, for it may or may not have seen that nobody will read the body.
+            whether the app saw the request at all before the server refused it; "unread", of a body that
+            nobody asks for, how much a listening framework sees, and whether the server then says that it hangs up.
     """
 
     name: str

@@ -31,7 +31,7 @@ SAMPLE: Final = tuple(
 DRESSED: Final = ("plain", "observers")
 LOG: Final = "what is logged"
 END: Final = "the lifespan, and the end by SIGTERM"
-TRIES: Final = 5
+TRIES: Final = 8
 AT_ONCE: Final = 6
 """Cells run side by side: more of a cell is waiting than working."""
 _PATIENCE: Final = 30.0

@@ -65,7 +65,7 @@ def view(transcript: Transcript, *, observed: bool = False, loose: Loose = "no",
     said = [(what, _DATE.sub(b"", data)) for what, data in transcript.said]
     if observed:
         said = [(what, _ID.sub(b"", data, count=1)) for what, data in said]  # one, not several
-    if loose == "connection":
+    if loose == "unread":
         said = [(what, data.replace(b"connection: close\r\n", b"")) for what, data in said]
     found = {"the client": [f"{what}: {data!r}" for what, data in said]}
     if loose == "app":
@@ -74,7 +74,7 @@ def view(transcript: Transcript, *, observed: bool = False, loose: Loose = "no",
     if any(line.what == "raised" and line.case == "lifespan" for line in transcript.lines):
         sides.remove("outside")  # the app knows no lifespan, and Narthex does
     for side in sides:
-        found[side] = _seen(transcript, side, observed, loose == "sends", ordered)
+        found[side] = _seen(transcript, side, observed, loose, ordered)
     return found
 
 
@@ -102,10 +102,12 @@ def log_differences(bare: str, dressed: str) -> list[str]:
     return [f"logged {one[line]} times bare, {other[line]} behind: {line}" for line in uneven]
 
 
-def _seen(transcript: Transcript, side: str, observed: bool, loose: bool, ordered: bool) -> list[str]:
+def _seen(transcript: Transcript, side: str, observed: bool, loose: Loose, ordered: bool) -> list[str]:
     lines = [line for line in transcript.lines if line.side == side]
-    if loose:
+    if loose == "sends":
         lines = [line for line in lines if line.what not in ("sent", "send raised")]
+    if loose == "unread":
+        lines = [line for line in lines if line.what != "received"]
     if ordered:
         lines.sort(key=lambda line: line.exchange)
     else:

@@ -72,10 +72,9 @@ def figures(page: str) -> dict[tuple[str, str], str]:
 
 
 def figure(cell: Cell) -> str:
-    """How many cases were compared in a cell, and how many differ, as its table has it."""
+    """How many cases were compared in a cell, and how many differ; with others the page is not written."""
     stand = sum(1 for case in CASES if cell.site in case.sites and known(cell.site, cell.server, case.name))
-    found = len(set(cell.different) - set(KNOWN)) + stand
-    return f"{len(cell.compared)}, **{found}**" if found else f"{len(cell.compared)}, 0"
+    return f"{len(cell.compared)}, **{stand}**" if stand else f"{len(cell.compared)}, 0"
 
 
 def _standing(cells: Sequence[Cell]) -> str:
