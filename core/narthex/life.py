@@ -14,6 +14,7 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from typing import Final
 
 from narthex.errors import StartError
 
@@ -103,6 +104,10 @@ class Unit:
             _log.exception("%s could not be stopped cleanly", self.name)
 
 
+_keepers: Final[set[asyncio.Task[None]]] = set()
+"""A loop holds its tasks weakly: a house that nobody else holds would be swept away with all that it has opened."""
+
+
 class Life:
     """Starts and stops a sequence of units.
 
@@ -183,6 +188,8 @@ class Life:
         self._keeper = asyncio.get_running_loop().create_task(
             self._keep(self._started, self._leave), name="narthex keeper", context=contextvars.Context()
         )
+        _keepers.add(self._keeper)
+        self._keeper.add_done_callback(_keepers.discard)
 
     def refuse(self) -> None:
         """Let nothing in any more; what is under way goes on."""

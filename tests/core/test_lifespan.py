@@ -1,6 +1,7 @@
 """The life of the house: plugins up in order, down in reverse, a task each; apps with and without a lifespan."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -450,3 +451,15 @@ def test_a_server_that_vanishes_takes_the_apps_lifespan_with_it(caplog: pytest.L
 
     asyncio.run(main())
     assert diary.lines == ["a starts", "app starts", "a stops"]
+
+
+def test_a_house_that_nobody_holds_is_not_swept_away_before_it_has_stopped() -> None:
+    diary = Diary()
+
+    async def main() -> None:
+        await request(Narthex(Hello(), config(a=diary.guest("a"))), "GET", "/")
+        gc.collect()
+        assert diary.lines == ["a starts"]
+
+    asyncio.run(main())
+    assert diary.lines == ["a starts", "a stops"]
