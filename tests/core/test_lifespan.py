@@ -454,12 +454,9 @@ def test_a_server_that_vanishes_takes_the_apps_lifespan_with_it(caplog: pytest.L
 
 
 def test_a_house_that_nobody_holds_is_not_swept_away_before_it_has_stopped() -> None:
-    diary = Diary()
-
-    async def main() -> None:
-        await request(Narthex(Hello(), config(a=diary.guest("a"))), "GET", "/")
+    async def main() -> bool:
+        await request(Narthex(Hello()), "GET", "/")
         gc.collect()
-        assert diary.lines == ["a starts"]
+        return "narthex keeper" in {task.get_name() for task in asyncio.all_tasks()}
 
-    asyncio.run(main())
-    assert diary.lines == ["a starts", "a stops"]
+    assert asyncio.run(main())
