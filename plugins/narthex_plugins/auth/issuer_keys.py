@@ -20,8 +20,6 @@ from narthex_plugins.auth.discovery import IssuerFault
 from narthex_plugins.auth.freshness import Freshness
 from narthex_plugins.auth.keyset import KeySet
 
-_PATIENCE: Final = 3.0
-"""Seconds that a request waits: less than the 5 s after which its hook would be given up."""
 _NAMES: Final = 1024
 _LONGEST_NAP: Final = 60.0  # a timer does not count the time that the machine sleeps
 _UNKNOWN_FOR: Final = 4.0
@@ -51,6 +49,19 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds.
+
+    Attributes:
+        fetch: that a fetch may take, all of it.
+        wait: that a request waits for one.
+    """
+
+    fetch: float
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Whom `IssuerKeys` tells what.
 
@@ -71,16 +82,15 @@ class IssuerKeys:
         issuer: its name, for messages.
         source: fetches them.
         freshness: says when.
-        limit: seconds that a fetch may take.
     """
 
     def __init__(
-        self, issuer: str, source: Source, freshness: Freshness, limit: float, clock: Clock, told: Told
+        self, issuer: str, source: Source, freshness: Freshness, limits: Limits, clock: Clock, told: Told
     ) -> None:
         self._issuer = issuer
         self._source = source
         self._freshness = freshness
-        self._limit = limit
+        self._limits = limits
         self._now = clock.boottime
         self._told = told
         self._keys: KeySet | None = None
@@ -116,7 +126,7 @@ class IssuerKeys:
             self._wanted.set()
         if len(self._asked) < _NAMES:
             self._asked.add(name)
-        _, late = await asyncio.wait([self._flight], timeout=_PATIENCE)
+        _, late = await asyncio.wait([self._flight], timeout=self._limits.wait)
         if late:
             raise IssuerUnavailable(f"{self._issuer} is slow to answer", retry_after=1)
         return self._as_they_are(max(1.0, self._freshness.due(self._now())))
@@ -147,10 +157,10 @@ class IssuerKeys:
         asked, self._asked = self._asked, set()
         began = self._now()
         try:
-            async with asyncio.timeout(self._limit):
+            async with asyncio.timeout(self._limits.fetch):
                 keys = await self._source.fetch()
         except TimeoutError:
-            self._failed(IssuerFault(f"no answer within {self._limit:g} s"))
+            self._failed(IssuerFault(f"no answer within {self._limits.fetch:g} s"))
         except IssuerFault as fault:
             self._failed(fault)
         else:

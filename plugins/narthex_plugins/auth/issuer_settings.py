@@ -82,7 +82,12 @@ class IssuerSettings(Settings):
         default=15.0, description="The least time between two fetches that tokens with unknown keys cause."
     )
     fetch_timeout: Annotated[Duration, Field(gt=0, le=60)] = Field(
-        default=5.0, description="How long a fetch may take, all of it. Requests wait for it 3 s at most."
+        default=5.0, description="How long a fetch may take, all of it."
+    )
+    wait: _Positive = Field(
+        default=3.0,
+        description="How long a request waits for keys that are being fetched; then 503. Less than the plugin's "
+        "`timeout`.",
     )
     ca: str | None = Field(
         default=None,
@@ -111,6 +116,8 @@ class IssuerSettings(Settings):
     def _consistent(self) -> "IssuerSettings":
         if self.keep < self.refresh:
             raise ValueError("`keep` is at least `refresh`")
+        if self.jwks_uri is None and "?" in self.issuer:
+            raise ValueError("an issuer with a query has no metadata (RFC 8414 §2): say its jwks_uri")
         addresses = metadata_addresses(self.issuer) if self.jwks_uri is None else [self.jwks_uri]
         try:
             for address in addresses:

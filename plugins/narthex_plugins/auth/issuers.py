@@ -17,7 +17,7 @@ from narthex_plugins.auth.claims import Expectations, verify_claims
 from narthex_plugins.auth.compact import parse_compact
 from narthex_plugins.auth.fetching import Fetcher
 from narthex_plugins.auth.freshness import Freshness
-from narthex_plugins.auth.issuer_keys import IssuerKeys, KeyName, Told
+from narthex_plugins.auth.issuer_keys import IssuerKeys, KeyName, Limits, Told
 from narthex_plugins.auth.issuer_settings import IssuerSettings
 from narthex_plugins.auth.issuer_source import JwksSource
 from narthex_plugins.auth.issuing import identity_of_token
@@ -147,7 +147,7 @@ class ExternalIssuers:
         )
         freshness = Freshness(settings.refresh, settings.keep, settings.cooldown)
         source = JwksSource(settings, fetcher, house.clock)
-        keys = IssuerKeys(name, source, freshness, settings.fetch_timeout, house.clock, told)
+        keys = IssuerKeys(name, source, freshness, Limits(settings.fetch_timeout, settings.wait), house.clock, told)
         return Issuer(settings, leeway, max_size, keys)
 
     async def start(self) -> None:
