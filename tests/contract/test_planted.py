@@ -59,5 +59,15 @@ def test_a_fault_is_caught_by_its_check_alone(use: str) -> None:
     assert "what to do: " in found[FAULTS[use]]
 
 
+@pytest.mark.parametrize(
+    ("use", "words"), [("no-such-plugin", "pip install -e"), ("tests.contract.nowhere:Plugin", "cannot be imported")]
+)
+def test_what_is_not_installed_fails_and_does_not_only_skip(use: str, words: str) -> None:
+    checked = Subject(use).prepared(HERE, lambda name, value: None)
+    found = findings(checked, CHECKS)
+    assert list(found) == ["it_can_be_built"]
+    assert words in found["it_can_be_built"]
+
+
 def test_every_check_has_a_fault_of_its_own() -> None:
     assert {check.__name__ for check in CHECKS} == set(FAULTS.values())

@@ -99,7 +99,9 @@ def test_nothing_is_overwritten(there: str, tmp_path: Path) -> None:
         ("", "lower-case words"),
         ("narthex-curfew", "name it curfew"),
         ("narthex", "says narthex twice"),
-        ("health", "is installed already, from narthex (take another name)"),
+        ("class", "is a word of Python's"),
+        ("second", "or of narthex.testing's"),
+        ("health", "is installed already, from narthex (take another name, or pip uninstall narthex)"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_with_one_that_can(name: str, words: str, tmp_path: Path) -> None:
@@ -122,6 +124,8 @@ def test_where_it_cannot_write_it_says_so_and_leaves_nothing(tmp_path: Path) -> 
     assert tree(tmp_path) == ["file"]
 
 
-def test_a_name_that_python_takes_for_itself_is_no_trouble(tmp_path: Path) -> None:
-    new_plugin("none", cwd=tmp_path)
-    assert "class NonePlugin:" in (tmp_path / "narthex-none/narthex_none/plugin.py").read_text()
+@pytest.mark.parametrize("name", ["none", "house"])
+def test_a_name_that_means_something_else_in_the_code_is_no_trouble(name: str, tmp_path: Path) -> None:
+    new_plugin(name, cwd=tmp_path)
+    text = (tmp_path / f"narthex-{name}/narthex_{name}/plugin.py").read_text()
+    assert f"class {name.capitalize()}Plugin:" in text

@@ -20,6 +20,7 @@ from typing import Annotated, Final
 
 import typer
 
+import narthex
 from narthex.config.settings import INSTANCE
 from narthex.entrypoints import installed
 from narthex.errors import ConfigError
@@ -35,6 +36,10 @@ class Kind(StrEnum):
 
 
 _LONGEST: Final = 50
+_TAKEN: Final = frozenset({"asking", "last-eye", "second", "who"})
+"""Instances that stand beside the plugin in its tests."""
+_IMPORTED: Final = frozenset({*narthex.__all__, "ClassVar", "Iterable", "JSONResponse", "Request", "Response"})
+"""What the templates import, or Python has: no name for the class."""
 _FENCED: Final = "```toml\n{}\n```\n"
 
 
@@ -87,10 +92,15 @@ def _checked(name: str) -> str:
     if name == "narthex" or name.startswith("narthex-"):
         rest = name.removeprefix("narthex").strip("-") or "curfew"
         raise ConfigError(f"{name!r} says narthex twice", hint=f"name it {rest}: the package becomes narthex-{rest}")
+    if keyword.iskeyword(name) or name in _TAKEN:
+        raise ConfigError(f"{name!r} is a word of Python's or of narthex.testing's", hint=f"take {name}-guard, or so")
     point = installed().get(name)
     if point is not None:
         whose = point.dist.name if point.dist is not None else point.value
-        raise ConfigError(f"a plugin called {name!r} is installed already, from {whose}", hint="take another name")
+        raise ConfigError(
+            f"a plugin called {name!r} is installed already, from {whose}",
+            hint=f"take another name, or pip uninstall {whose}",
+        )
     return name
 
 
@@ -104,7 +114,7 @@ def _values(name: str, kind: Kind) -> dict[str, str]:
         "constant": module.upper(),
         "package": f"narthex_{module}",
         "distribution": f"narthex-{name}",
-        "class": f"{title}Plugin" if keyword.iskeyword(title) else title,
+        "class": f"{title}Plugin" if title in _IMPORTED or keyword.iskeyword(title) else title,
         "release": _release(),
     }
     about = tomllib.loads((_folder(kind.value) / "about.toml").read_text("utf-8"))

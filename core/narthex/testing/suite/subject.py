@@ -195,11 +195,12 @@ class Subject:
         Args:
             near: the test's file.
             setenv: sets a variable of the environment for the time of a test.
-
-        Raises:
-            NotNow: it cannot be imported.
         """
-        for kind, name in _asked_for(self.example_tables()):
+        try:
+            tables = self.example_tables()
+        except NotNow:
+            tables = {}  # it cannot be imported, which is for a check to say
+        for kind, name in _asked_for(tables):
             if kind == "env" and name not in os.environ:
                 setenv(name, PLACEHOLDER)
             elif kind == "file" and not Path(name).is_absolute():
