@@ -48,8 +48,8 @@ def write(directory: Path, text: str) -> Path:
 def test_alone_it_prints_help_and_lists_commands_of_other_packages(tmp_path: Path) -> None:
     done = narthex(cwd=tmp_path)
     assert done.returncode == 0
-    assert "check    Check the file" in done.stdout
-    assert "demo     Serve a small FastAPI shop" in done.stdout
+    assert "check       Check the file" in done.stdout
+    assert "demo        Serve a small FastAPI shop" in done.stdout
 
 
 @pytest.mark.parametrize("name", [*cli.BUILT_IN, *cli.BROUGHT])

@@ -196,6 +196,7 @@ class Subject:
             near: the test's file.
             setenv: sets a variable of the environment for the time of a test.
         """
+        tables: Mapping[str, Any]
         try:
             tables = self.example_tables()
         except NotNow:
