@@ -100,3 +100,11 @@ class AuthSettings(Settings):
     def _speak_for_themselves(self) -> "AuthSettings":
         check_issuers(self.issuer, self.issuers)
         return self
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "AuthSettings":
+        if self.access_lifetime > self.session_lifetime:
+            raise ValueError("`access_lifetime` is at most `session_lifetime`: no token outlives its session")
+        if 0 < self.session_idle < 300:
+            raise ValueError("`session_idle` is 0 or at least five minutes: use is noted once a minute")
+        return self

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from narthex.errors import ConfigError
 from narthex.services import Session, Sessions
 from narthex.testing import Reply
 from narthex_plugins.auth.events import LoggedIn, LoggedOut, LoginFailed
@@ -262,6 +263,12 @@ def test_last_seen_is_written_once_a_minute() -> None:
             rows = house.write(lambda c: c.exec_driver_sql("SELECT last_seen FROM auth_sessions").scalars().all())
             seen.append(rows[0] - began)
         assert seen == [0, 0, 60, 60, 121]
+
+
+@pytest.mark.parametrize("wrong", [{"access_lifetime": "2d"}, {"session_idle": "1m"}, {"issuer": ""}])
+def test_lifetimes_that_cannot_be_are_refused_in_the_file(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))), site(**wrong):
+        pass
 
 
 def test_what_is_over_is_swept_away() -> None:

@@ -1,8 +1,9 @@
 """Websockets: a token among the subprotocols, or a cookie with the word of the browser."""
 
+import asyncio
 from typing import Any
 
-from narthex.testing import Hello, Reply
+from narthex.testing import Hello, Reply, drive, websocket_scope
 from tests.plugins.auth.site import Site, bearer, site
 
 ORIGIN = ("origin", "https://shop.example")
@@ -78,6 +79,22 @@ def test_a_cookie_opens_a_socket_for_a_page_of_ours_only() -> None:
         assert app.scopes == []
         assert open_with(house, headers=(cookie, HOST, ORIGIN)).starts == []
         assert [name for name, _ in app.scopes[0]["headers"]] == [b"host", b"origin"]
+
+
+def test_a_socket_is_closed_when_its_session_is_ended() -> None:
+    with site() as house:
+        subject = house.add()
+        fields = [("cookie", house.cookie()), HOST, ORIGIN]
+
+        async def main() -> Reply:
+            scope = websocket_scope("/chat", fields)
+            socket = asyncio.create_task(drive(house.client.house, scope, [{"type": "websocket.connect"}], 30))
+            while not len(house.plugin._house.live):  # noqa: ASYNC110  nobody says so
+                await asyncio.sleep(0.005)
+            await house.plugin._sessions.end_all(subject, "test")
+            return await socket
+
+        assert house.client.run(main()).messages[-1]["code"] == 4401
 
 
 def test_the_callers_own_scope_is_left_as_it_was() -> None:
