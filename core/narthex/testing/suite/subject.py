@@ -10,7 +10,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, reduce, wraps
 from importlib import import_module
@@ -253,14 +253,21 @@ class Subject:
         """
         house = app if isinstance(app, Narthex) else self.house(app, config, clock)
         client = Client(house, headers=self.headers, limit=PATIENCE)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(client)
-            except (NarthexError, TimeoutError) as error:
-                raise NotNow(f"it does not start: {error}") from error
-            if self.identity is not None:
-                stack.enter_context(as_identity(self.identity))
-            yield client
+        try:
+            client.__enter__()
+        except (NarthexError, TimeoutError) as error:
+            raise NotNow(f"it does not start: {error}") from error
+        try:
+            with nullcontext() if self.identity is None else as_identity(self.identity):
+                yield client
+        except BaseException:
+            with suppress(NarthexError, TimeoutError):  # of what was found, not of what that leads to
+                client.__exit__(None, None, None)
+            raise
+        try:
+            client.__exit__(None, None, None)
+        except (NarthexError, TimeoutError) as error:
+            raise NotNow(f"it does not stop: {error}") from error
 
     def must_welcome(self) -> None:
         """Refuse to go on where a welcome caller does not come through to the app.
