@@ -12,6 +12,7 @@ from sqlalchemy.pool import QueuePool
 
 from narthex.errors import ContractError
 from narthex.store.address import Address
+from narthex.store.healing import healing
 
 BUSY: Final = 10.0
 """Seconds SQLite waits for a lock; between our own writers the turnstile is fair, this is for everybody else's."""
@@ -30,10 +31,6 @@ _BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 _TAKE_TURNS: Final = (
     "SELECT pg_advisory_xact_lock(hashtextextended('narthex writer:' || coalesce(current_schema(), ''), 0))"
 )
-# A new connection may find a group in the WAL whose sync failed. Linux reports such an error once and takes the pages
-# for written: no later sync of the WAL would bring them to the disk, and after a power cut everything behind them is
-# unreadable. So what is found there is copied into the database, and that synced, before anything is added behind it.
-_HEAL: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 _PROMPT: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -71,7 +68,9 @@ def writing(address: Address) -> Engine:
         event.listen(engine, "connect", _set_unless_chosen)
         event.listen(engine, "begin", begin)
         return engine
-    engine = _sqlite(address, ("PRAGMA foreign_keys = ON", _HEAL), size=1)
+    engine = _sqlite(address, ("PRAGMA foreign_keys = ON",), size=1)
+    if address.file is not None:
+        event.listen(engine, "connect", healing(address.file))
     event.listen(engine, "begin", begin)
     return engine
 

@@ -35,6 +35,7 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._broken: list[Connection] = []  # SQLite's, open until a new one has healed the log
         self._transaction: RootTransaction | None = None
         self.proven = False
         self.committing = False
@@ -51,6 +52,7 @@ class Transactions:
             self.proven = False
             connection = self._connection = self._engine.connect()
             leave_begin_to_us(connection)
+            self._give_up_broken()
         if self._transaction is None:
             self._transaction = connection.begin()
         else:
@@ -84,23 +86,39 @@ class Transactions:
                 self._connection.rollback()
             except Exception as error:  # noqa: BLE001  what led here is the error to tell of
                 _log.debug("a transaction could not be undone: %s", error)
-                self.disconnect()
+                _invalidate(self._connection)  # it may hold the lock
+                self._connection = None
 
     def close(self) -> None:
         """Give the connection back."""
         connection, self._connection, self._transaction = self._connection, None, None
         if connection is not None:
             connection.close()
+            self._give_up_broken()
 
     def disconnect(self) -> None:
         """Give the connection up: whatever it carried is over, and the next transaction has a new one."""
-        connection, self._connection, self._transaction = self._connection, None, None
-        if connection is not None:
-            try:
-                connection.invalidate()
-                connection.close()
-            except Exception as error:  # noqa: BLE001  it is broken, that is why it goes
-                _log.debug("a broken connection: %s", error)
+        self.rollback()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if connection.dialect.name == "sqlite" and not (connection.closed or connection.invalidated):
+            connection.detach()
+            self._broken.append(connection)
+        else:
+            _invalidate(connection)
+
+    def _give_up_broken(self) -> None:
+        while self._broken:
+            _invalidate(self._broken.pop())
+
+
+def _invalidate(connection: Connection) -> None:
+    try:
+        connection.invalidate()
+        connection.close()
+    except Exception as error:  # noqa: BLE001  it is broken, that is why it goes
+        _log.debug("a broken connection: %s", error)
 
 
 def _commit(connection: Connection) -> None:
