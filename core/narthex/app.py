@@ -80,12 +80,12 @@ class Narthex:
         """Names the configuration by 16 hex digits; equal in every process that follows the same."""
         return digest(self.config, self._walk.built)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request, websocket or lifespan."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Serve one HTTP request, websocket or lifespan; what the app returns is passed on, servers look at it."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":
             await self._other(scope, receive, send)
-            return
+            return None
         walk = self._walk
         plan = walk.chain.plan(scope, kind)
         exchange = Exchange(scope, kind, plan, walk.hall, self._monotonic())
@@ -93,11 +93,10 @@ class Narthex:
         try:
             if self._live:
                 if walk.bare and not guards.in_use:
-                    await self._app(scope, receive, send)
-                    return
+                    return await self._app(scope, receive, send)
             elif not self._life.serving:
                 plan = exchange.plan = await self._unstarted(plan)
-            await walk.go(exchange, plan, scope, receive, send)
+            return await walk.go(exchange, plan, scope, receive, send)
         finally:
             exchange_var.reset(token)
 

@@ -30,13 +30,13 @@ class Draining:
     def __init__(self, estate: Estate, life: Life) -> None:
         self._estate = estate
         self._life = life
-        self._signals = StopSignals(self._begin)
+        self._signals = StopSignals()
         self._task: asyncio.Task[None] | None = None
         self.told = False
 
     def listen(self) -> None:
         """The house serves: hear of a stop before the server does."""
-        self._signals.listen(hold=not self.told)
+        self._signals.listen(self._begin, hold=not self.told)
 
     async def end(self) -> None:
         """The house is about to be released: first let observers take note of what is only just ending.

@@ -132,10 +132,11 @@ class Ending:
             ExchangeClosed(exchange_id=exchange.id, subject=identity.subject if identity else None, reason=reason)
         )
         last: Message | None = None
-        if exchange.kind == "websocket":
+        if exchange.status == 101:
             last = {"type": "websocket.close", "code": code, "reason": close_reason(reason)}
         elif not carrier.sized:
-            last = {"type": "http.response.body", "body": b"", "more_body": False}
+            prefix = "http.response" if exchange.kind == "http" else "websocket.http.response"
+            last = {"type": f"{prefix}.body", "body": b"", "more_body": False}
         # A client that is gone, or reads nothing, must not keep the app from being cancelled.
         with suppress(Exception):
             async with asyncio.timeout(GRACE):
@@ -164,4 +165,4 @@ def is_gone(error: BaseException) -> bool:
 
 def close_reason(reason: str) -> str:
     """As much of a reason as fits into a close frame (RFC 6455 §5.5: 125 bytes, two of them for the code)."""
-    return reason.encode()[:123].decode(errors="ignore")
+    return reason.encode(errors="replace")[:123].decode(errors="ignore")

@@ -60,7 +60,7 @@ class Exchange:
         verdict: the Deny or Answer that ended the walk, a guard's Deny inside the app, the policies' Allow, or None.
         decided_by: whose hook gave the verdict; None where core itself, a decorator or nobody did.
         status: HTTP status of the response once it started (101 for an accepted websocket), else None.
-        error: the exception that left the app, or None.
+        error: the exception that left the app, or None; gone again once every observer has been told.
         bytes_in, bytes_out: body or websocket payload bytes that passed so far.
         trace_id: 32 hex digits (W3C Trace Context §3.2.2.3) set by a tracing plugin, or None.
         started, ended: `clock.monotonic()` seconds; `ended` is None until the response is complete.

@@ -14,9 +14,9 @@ plugins' headers exactly once.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from narthex import responses
 from narthex.asgi import Message, Receive, Send
@@ -152,12 +152,15 @@ class Passage:
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass a message of the app, a plugin's endpoint or a wrapper to the client."""
+        """Pass a message of the app, a plugin's endpoint or a wrapper to the client.
+
+        What is no message of such an exchange passes too: it is the server's to judge.
+        """
+        kind = _kind(message)
         if self._muted:
-            if self._ordered is not None or message.get("more_body") or message["type"] == "websocket.send":
+            if self._ordered is not None or kind == "websocket.send" or (kind and message.get("more_body")):
                 raise Gone("the exchange was ended")  # or an app that only ever sends would never stop
             return
-        kind = message["type"]
         deny = self.exchange.verdict
         if isinstance(deny, Deny) and not self._own:  # a guard refused inside the app, whatever the app makes of it
             if self._phase == _WAITING:
@@ -167,15 +170,16 @@ class Passage:
             if kind != "websocket.close":
                 await self.cut()
                 return
+        is_http = self.exchange.kind == "http"
         if kind == "http.response.body" or kind == "websocket.http.response.body":
-            self.exchange.bytes_out += len(message.get("body") or b"")
+            self.exchange.bytes_out += _size(message.get("body"))
             await self._pass_chunk(message)
-        elif kind in _STARTS:
+        elif kind in _STARTS and (kind == "http.response.start") == is_http:
             await self._begin(message, _STARTS[kind])
         elif kind == "websocket.send":
             self.exchange.bytes_out += _payload(message)
             await self._send(message)
-        elif kind == "websocket.close":
+        elif kind == "websocket.close" and not is_http:
             await self._closed_by_app(message)
         elif kind in _PAYLOADS:
             await self._pass_chunk(message)
@@ -183,6 +187,9 @@ class Passage:
             await self._send(message)
 
     async def _pass_chunk(self, message: Message) -> None:
+        if self._phase == _WAITING:  # the app's mistake, and the server's to judge; a start may still come
+            await self._send(message)
+            return
         if not message.get("more_body", False):
             self._finished()
         elif not self._long:
@@ -199,6 +206,8 @@ class Passage:
             send: where the answer goes: this passage's `send`, or what outside wrappers made of it.
             record: whether it is the exchange's verdict (not so for an app's own error).
         """
+        if self._phase != _WAITING:
+            return  # a wrapper walks a second time, and the client has its answer
         exchange = self.exchange
         self._own = True
         if record:
@@ -254,7 +263,7 @@ class Passage:
             await self._replace(Deny(401, "session_ended", self._ordered[0]))
             return
         plan = exchange.plan
-        exchange.status = message["status"] if status is None else status
+        exchange.status = message.get("status") if status is None else status
         kept = not plan.witness or await self._terms.runner.witness(exchange, plan.witness)
         if not kept and exchange.verdict is not INTENT_UNRECORDED:
             await self._replace(_UNRECORDED)
@@ -263,12 +272,11 @@ class Passage:
             extra = await self._terms.runner.headers(exchange, plan.respond)
             if extra:
                 message = {**message, "headers": [*message.get("headers", ()), *extra]}
-        self._phase = _STARTED
         headers: Any = message.get("headers", ())
         if type(headers) is not list and type(headers) is not tuple:  # an iterator can be read once only
             headers = list(headers)
             message = {**message, "headers": headers}
-        self._headers = headers
+        self._phase, self._headers = _STARTED, headers
         await self._send(message)
         # An event stream may wait for its first chunk; others are known by it.
         if message["type"] == "websocket.accept" or ((self._ending is not None or self._expires) and self.lives_long):
@@ -284,6 +292,7 @@ class Passage:
         if plan.witness and not unrecorded and not await self._terms.runner.witness(exchange, plan.witness):
             deny = exchange.verdict = _UNRECORDED
         self._terms.runner.refused(exchange, deny)
+        self._phase = _STARTED  # also where the server raises on the way: a second answer would be one too many
         for message in self._whole(deny):
             exchange.bytes_out += len(message.get("body") or b"")
             extra = await self._terms.runner.headers(exchange, plan.respond) if message["type"] in _STARTS else []
@@ -314,7 +323,7 @@ class Passage:
         exchange = self.exchange
         if isinstance(exchange.verdict, Deny):
             self._terms.runner.refused(exchange, exchange.verdict)
-        if exchange.kind == "websocket" and self._phase == _STARTED:
+        if exchange.status == 101 and self._phase == _STARTED:
             self._finished()
             await self._send({"type": "websocket.close", "code": CLOSE_REFUSED, "reason": ""})
 
@@ -432,9 +441,24 @@ _PAYLOADS: Final = frozenset(
 )
 
 
+def _kind(message: object) -> str | None:
+    """The type of a message; None for what is none, which the server, and not we, must stumble over."""
+    kind: object = cast("Message", message).get("type") if isinstance(message, MutableMapping) else None
+    return kind if isinstance(kind, str) else None
+
+
 def _payload(message: Message) -> int:
     data = message.get("bytes")
     if data is not None:
+        return _size(data)
+    words = message.get("text")
+    if not isinstance(words, str):
+        return 0
+    return len(words) if words.isascii() else len(words.encode(errors="replace"))
+
+
+def _size(data: Any) -> int:
+    """Bytes of a payload; what is none, the server judges."""
+    if isinstance(data, (bytes, bytearray)):
         return len(data)
-    words = message.get("text") or ""
-    return len(words) if words.isascii() else len(words.encode())
+    return data.nbytes if isinstance(data, memoryview) else 0

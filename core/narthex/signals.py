@@ -17,23 +17,25 @@ _NUMBERS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Chained in front of the handlers that the server has installed. Only in the main thread.
+    """Chained in front of the handlers that the server has installed. Only in the main thread."""
 
-    Args:
-        told: called on the loop, with whether the signal is held back until `pass_on`.
-    """
-
-    def __init__(self, told: Callable[[bool], None]) -> None:
-        self._told = told
+    def __init__(self) -> None:
+        self._told: Callable[[bool], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._holds = False
         self._held: int | None = None
         self._before: dict[int, Any] = {}
 
-    def listen(self, *, hold: bool) -> None:
-        """Begin, from the loop that is to be told. `hold` keeps the first signal back."""
+    def listen(self, told: Callable[[bool], None], *, hold: bool) -> None:
+        """Begin.
+
+        Args:
+            told: called on this loop at each signal, with whether it is held back.
+            hold: keep the first signal back until `pass_on`.
+        """
         if threading.current_thread() is not threading.main_thread():
             return  # Python lets nobody else set handlers
+        self._told = told
         self._loop = asyncio.get_running_loop()
         self._holds = hold
         self._held = None
@@ -54,6 +56,7 @@ class StopSignals:
         """End: put back what was there, unless somebody has come after us; then only pass signals through."""
         self._loop = None
         self._holds = False
+        self._told = None  # our handler may be kept by somebody who came after us, and must not keep the house
         if threading.current_thread() is not threading.main_thread():
             return
         for number in list(self._before):
@@ -61,12 +64,12 @@ class StopSignals:
                 signal.signal(number, self._before.pop(number))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        loop, first = self._loop, self._held is None
-        if loop is not None and not loop.is_closed():
+        loop, told, first = self._loop, self._told, self._held is None
+        if loop is not None and told is not None and not loop.is_closed():
             hold = self._holds and first
             if hold:
                 self._held = number
-            loop.call_soon_threadsafe(self._told, self._holds)
+            loop.call_soon_threadsafe(told, self._holds)
             if hold:
                 return
         self._forward(number, frame)

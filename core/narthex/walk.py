@@ -87,19 +87,24 @@ class Walk:
         untouched = self._outside is None and self._inside is app and not self._dress.needed
         self.bare = self.chain.bare and untouched and not self._problem
 
-    async def go(self, exchange: Exchange, plan: Plan, scope: Scope, receive: Receive, send: Send) -> None:
-        """Walk, whatever happens observe, and let an app's exception go on to the server."""
+    async def go(self, exchange: Exchange, plan: Plan, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Walk, whatever happens observe, and let an app's exception go on to the server.
+
+        Returns:
+            What the app returned: a server may complain of it.
+        """
+        given: Any = None
         passage = Passage(exchange, receive, send, self._terms)
         self._live.add(passage)
         try:
             if plan.unserved:
                 await passage.finish(_NOT_STARTED, passage.send)
             elif self._outside is None:
-                await self._walk(passage, scope, passage.receive, passage.send)
+                given = await self._walk(passage, scope, passage.receive, passage.send)
             else:
                 token = _passage_var.set(passage)
                 try:
-                    await self._outside(scope, passage.receive, passage.send)
+                    given = await self._outside(scope, passage.receive, passage.send)
                 finally:
                     _passage_var.reset(token)
             if passage.ended:
@@ -110,6 +115,9 @@ class Walk:
         except Exception as error:
             if not await self._settled(passage, error):
                 raise
+        else:
+            if passage.cancelled:  # and the app has made nothing of it
+                _uncancelled()
         finally:
             self._live.discard(passage)
             passage.left()
@@ -118,16 +126,19 @@ class Walk:
             observers = exchange.plan.observe  # another plan by now, where its configuration was replaced
             if observers:
                 await self._runner.observe(exchange, observers)
+            # Its traceback holds this frame, and this frame the exchange: the connection would live until a collection.
+            exchange.error = None
+        return given
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Where the outside wrappers lead to. What they made of the scope is what is judged."""
         passage = _passage_var.get()
         if self._serving():
             exchange = passage.exchange
             exchange.follow(scope, self.chain.plan(scope, exchange.kind))
-        await self._walk(passage, scope, receive, send)
+        return await self._walk(passage, scope, receive, send)
 
-    async def _walk(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _walk(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> Any:
         """The stages in order; the first refusal or answer ends it."""
         exchange, runner = passage.exchange, self._runner
         plan = exchange.plan
@@ -150,12 +161,14 @@ class Walk:
         if verdict is None and plan.witness and not await runner.witness(exchange, plan.witness):
             verdict = INTENT_UNRECORDED
         if verdict is None:
-            await self._serve(passage, scope, receive, send)
+            given = await self._serve(passage, scope, receive, send)
             left = exchange.verdict
             if isinstance(left, Deny) and not passage.started and not passage.refused:
+                given = None
                 await passage.finish(left, send)  # a guard refused, and the app caught it and said nothing
-        else:
-            await passage.finish(verdict, send)
+            return given
+        await passage.finish(verdict, send)
+        return None
 
     def _odd(self, exchange: Exchange, *, strict: bool) -> Deny | None:
         """Refuse what two parsers could read in two ways: odd paths, doubled credentials."""
@@ -170,7 +183,7 @@ class Walk:
             return Deny(400, "credentials_ambiguous", "several Authorization fields")
         return None
 
-    async def _serve(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> Any:
         """Let the app, or a plugin's endpoint, answer; hand the keys it set back to the caller's scope."""
         exchange = passage.exchange
         passage.task = asyncio.current_task()
@@ -178,15 +191,14 @@ class Walk:
         if taken is not None:
             exchange.route = taken.path
             await serve_endpoint(taken, exchange, scope, receive, send)
-            return
+            return None
         if not self._dress.needed and self._state is None:
-            await self._inside(scope, receive, send)
-            return
+            return await self._inside(scope, receive, send)
         own = self._dress.scope(exchange, scope, self._state)
         exchange.app_scope = own
         worn = dict(own)
         try:
-            await self._inside(own, receive, send)
+            return await self._inside(own, receive, send)
         finally:
             if len(own) != len(worn) or any(map(is_not, own.values(), worn.values())):
                 hand_back(own, worn, scope)

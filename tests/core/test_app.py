@@ -275,10 +275,13 @@ def broken() -> None:
 
 
 def test_an_apps_exception_goes_on_to_the_server_and_is_observed_as_500() -> None:
-    seen: list[Exchange] = []
-    reply = get(Narthex(calls(broken), config(eye=eye(seen))))
+    seen: list[tuple[Exchange, int | None, BaseException | None]] = []
+    table = offer(observe=lambda exchange: seen.append((exchange, exchange.status, exchange.error)))
+    reply = get(Narthex(calls(broken), config(eye=table)))
     assert (reply.messages, type(reply.error)) == ([], LookupError)
-    assert (seen[0].status, seen[0].error) == (500, reply.error)
+    ((exchange, *observed),) = seen
+    assert observed == [500, reply.error]
+    assert exchange.error is None  # or its traceback, and with it the connection, would live until a collection
 
 
 def test_with_errors_problem_core_answers_it_with_the_plugins_headers_and_raises_it_on() -> None:
