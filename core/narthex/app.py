@@ -1,5 +1,6 @@
 """Narthex: an ASGI app in front of yours. Its life from boot to stop; what happens to one exchange is in `walk`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from narthex.clock import Clock, SystemClock
 from narthex.config import Config, load
 from narthex.context import exchange_var
 from narthex.draining import Draining
+from narthex.errors import StartError
 from narthex.events import HouseStarted, HouseStopping
 from narthex.exchange import Exchange
 from narthex.guests import Guest
@@ -57,6 +59,7 @@ class Narthex:
         self._life = Life(self._units, self._monotonic)
         self._draining = Draining(estate, self._life)
         self._succession: Succession | None = None
+        self._reloading = asyncio.Lock()
         self._walk = self._walk_of(config, build(config, estate))
         self._live = False  # an empty house is, for good, from its first start
 
@@ -133,10 +136,14 @@ class Narthex:
         return self._succession
 
     def commit(self) -> Reloaded:
-        """Let exchanges that begin from now on follow the configuration that was prepared."""
+        """Let exchanges that begin from now on follow the configuration that was prepared.
+
+        Raises:
+            StartError: none was, or the house was stopped meanwhile.
+        """
         succession, self._succession = self._succession, None
         if succession is None:
-            raise RuntimeError("no configuration was prepared")
+            raise StartError("no configuration is prepared: the house was stopped meanwhile, or this was not asked for")
         self._walk = succession.walk
         self._live = self._live and not self.guests
         self._life.arrange(self._rank)
@@ -157,8 +164,9 @@ class Narthex:
         Raises:
             BootError: as `prepare`; everything is as before.
         """
-        await self.prepare(config)
-        return self.commit()
+        async with self._reloading:  # or one would commit what the other has prepared
+            await self.prepare(config)
+            return self.commit()
 
     async def hang_up(self, limit: float) -> None:
         """End every open socket and event stream, for a server that would cut them off when it stops."""
@@ -209,7 +217,12 @@ class Narthex:
     def _store_unit(self, built: Built) -> Unit:
         """The store opens before the first plugin and closes after the last, where any plugin asked for it."""
         store = self._estate.store
-        return Unit("the store", lambda: store.start(built.tenancy.tables()), store.stop)
+
+        async def start() -> None:
+            store.follow(self.digest)
+            await store.start(built.tenancy.tables())
+
+        return Unit("the store", start, store.stop)
 
     def _rank(self, unit: Unit) -> int:
         """The order of the file for plugins; those on their way out are released before they would be missed."""

@@ -1,13 +1,14 @@
 """From the name of a plugin to its class: entry points, or "package.module:Class"; only what is named is imported."""
 
 import inspect
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import reduce
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from narthex.config import PluginTable, Settings
+from narthex.config import Config, PluginTable, Settings
 from narthex.errors import ConfigError, PluginError
 
 GROUP: Final = "narthex"
@@ -57,6 +58,13 @@ def plugin_class(table: PluginTable) -> type[Any]:
     if not isinstance(getattr(found, "name", None), str):
         raise PluginError(f"plugin class {found.__qualname__} has no `name`", where=table.where)
     return found
+
+
+def import_plugins(config: Config) -> None:
+    """Import the classes that a configuration names, in whichever thread this is; what is wrong is said later."""
+    for table in config.plugins:
+        with suppress(ConfigError):
+            plugin_class(table)
 
 
 def _import_hint(wanted: str, error: Exception) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from narthex.config import Config, raise_all
+from narthex.entrypoints import import_plugins
 from narthex.errors import ConfigError, StartError
 from narthex.events import HouseReloaded
 from narthex.guests import Guest
@@ -108,6 +109,7 @@ class Succession:
         if not self._life.serving:
             raise StartError("the house does not serve, so there is nothing to reload")
         check_fixed(self._old.config, self._config)
+        await asyncio.to_thread(import_plugins, self._config)  # half a second for some, during which requests pass
         built = build(self._config, self._estate, self._old.built)
         known = {id(guest.plugin) for guest in self._old.built.guests}
         self._fresh = [guest for guest in built.guests if id(guest.plugin) not in known]
@@ -145,6 +147,8 @@ class Succession:
         """Move the plugins that stay into it, begin what the new ones have spawned, and retire the others."""
         old, new = self._old.built, self.walk.built
         self._estate.settings = self._config.settings
+        if self._estate.stored:
+            self._estate.store.follow(self.digest)
         for guest in new.guests:
             guest.room.tenancy = new.tenancy
         for guest in self._fresh:

@@ -56,6 +56,10 @@ class Store(Protocol):
         """Bring more tables up to date while it serves; those it has already stay as they are. Core does."""
         ...
 
+    def follow(self, digest: str) -> None:
+        """Say among the members which configuration this process follows. Core does."""
+        ...
+
     def stop(self) -> Awaitable[None]:
         """Close it; core does."""
         ...

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -391,3 +392,42 @@ def test_subscriptions_made_at_start_are_not_doubled_by_a_second_life() -> None:
 def _house_of(house: Narthex) -> House:
     (guest,) = house.guests
     return House(house._estate, guest.room, guest.name)
+
+
+def test_each_member_says_which_configuration_it_follows(tmp_path: Path) -> None:
+    house_table = {"narthex": {"store": f"sqlite:///{tmp_path / 'narthex.db'}"}}
+    book: dict[str, dict[str, Any]] = {"guestbook": {}}
+
+    async def main() -> None:
+        async with serving(Hello(), {**house_table, "plugins": book}) as house:
+            store: Any = house._estate.store
+            (before,) = await store.members()
+            assert before.digest == house.digest
+            await house.reload({**house_table, **config(**book, n=note())})
+            await store.write(store.membership.beat)
+            (after,) = await store.members()
+            assert after.digest == house.digest != before.digest
+
+    asyncio.run(main())
+
+
+def test_the_first_plugin_that_keeps_something_opens_the_store_and_another_adds_its_tables(tmp_path: Path) -> None:
+    house_table = {"narthex": {"store": f"sqlite:///{tmp_path / 'narthex.db'}"}}
+
+    async def main() -> list[int | None]:
+        async with serving(Hello(), house_table) as house:
+            await house.reload({**house_table, "plugins": {"guestbook": {}}})
+            await request(house, "GET", "/visited")
+            await until(lambda: house._estate.stored)
+            return [(await request(house, "GET", "/_narthex/guestbook")).status for _ in range(2)]
+
+    assert asyncio.run(main()) == [200, 200]
+
+
+def test_two_reloads_at_once_follow_one_another() -> None:
+    async def main() -> str | None:
+        async with serving(Hello(), {}) as house:
+            await asyncio.gather(*(house.reload(config(n=note(text))) for text in ("one", "two", "three")))
+            return await word(house)
+
+    assert asyncio.run(main()) == "three"

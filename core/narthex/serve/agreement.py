@@ -23,7 +23,9 @@ async def agree(lines: Sequence[Line], text: str) -> Outcome:
     if prepared.refused:
         await _ask(lines, do="abandon")
         return prepared
-    return _first_refusal(await _ask(lines, do="commit"))
+    committed = await _ask(lines, do="commit")
+    # One that refuses now is on its way out.
+    return _first_refusal([outcome for outcome in committed if not outcome.refused] or committed)
 
 
 async def _ask(lines: Sequence[Line], **order: object) -> list[Outcome]:

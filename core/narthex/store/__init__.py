@@ -173,6 +173,10 @@ class Store:
                 raise DependencyError("the store could not be read", retry_after=1) from error
             raise
 
+    def follow(self, digest: str) -> None:
+        """Say among the members which configuration this process follows, from the next beat on."""
+        self.membership.digest = digest
+
     async def members(self) -> Sequence[Member]:
         """Every process that serves."""
         return await self.read(self.membership.living)
