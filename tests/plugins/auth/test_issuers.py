@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from narthex.clock import SystemClock
+from narthex.errors import StartError
 from narthex.testing import FixedClock, Reply, request
 from narthex_plugins.auth.refusals import TokenCode
 from tests.plugins.auth.forge import EVERY, FAMILIES, forger
-from tests.plugins.auth.provider import Provider, eventually, me, provider, settle
+from tests.plugins.auth.provider import Provider, certificate, eventually, me, provider, settle
 from tests.plugins.auth.site import ISSUER, Site, bearer
 from tests.plugins.auth.site import site as any_site
 
@@ -437,3 +441,29 @@ def test_trouble_with_an_issuer_is_told_once(issuer: Provider, caplog: pytest.Lo
     assert [issuer.url in line for line in told] == [True, True]
     assert ("answers 500" in told[0], "can be fetched again" in told[1]) == (True, True)
     assert json.dumps(told).count("robot") == 0
+
+
+def test_https_is_believed_by_its_certificate_alone(tmp_path: Path) -> None:
+    with provider(certificate(tmp_path)) as issuer:
+        table = issuer.table(insecure_http=False)
+        with site(issuers=[{**table, "ca": str(tmp_path / "ca.pem")}]) as house:
+            assert me(house, issuer.token()).status == 200
+        with site(issuers=[table]) as house:
+            assert code(me(house, issuer.token())) == (503, "issuer_unavailable")
+
+
+def test_a_file_of_certificates_that_is_none_stops_the_boot(issuer: Provider, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    for name in ("ca.pem", "missing.pem"):
+        with pytest.raises(StartError, match="cannot be read"), site(issuers=[issuer.table(ca=str(tmp_path / name))]):
+            pass
+
+
+def test_a_house_without_external_issuers_does_not_import_httpx() -> None:
+    code = (
+        "import sys, tests.plugins.auth.site as s\n"
+        "with s.site() as house: house.add(); house.login()\n"
+        "print([name for name in ('httpx', 'httpcore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
