@@ -44,7 +44,7 @@ def test_a_withdrawn_key_verifies_no_more_and_another_signs(url: str) -> None:
         token = house.login()["access_token"]
         [old] = [key.kid for key in house.plugin._keys.kept]
         assert house.me(("authorization", f"Bearer {token}")).status == 200
-        assert run("withdraw", old[:16]).exit_code == 0
+        assert run("withdraw", "--", old[:16]).exit_code == 0
         house.client.wait_until(lambda: old not in [key.kid for key in house.plugin._keys.kept])
         assert house.me(("authorization", f"Bearer {token}")).status == 401
         assert len(house.plugin._keys.kept) == 1

@@ -93,7 +93,10 @@ def rotate(
 
 @keys.command()
 def withdraw(
-    kid: Annotated[str, typer.Argument(metavar="KID", help="The key's name, or its first 16 letters or more.")],
+    kid: Annotated[
+        str,
+        typer.Argument(metavar="KID", help="Its name, or the first 16 letters or more; behind -- if it begins with -."),
+    ],
     instance: Instance = "",
     config: ConfigPath = DEFAULT,
 ) -> None:
