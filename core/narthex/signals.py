@@ -47,10 +47,10 @@ class StopSignals:
                 signal.signal(number, self._on_signal)
 
     def pass_on(self) -> None:
-        """Let the signal through that was held back."""
+        """Let the signal through that was held back, to whoever listens by now: after `restore`, who did before us."""
         number, self._held = self._held, None
         if number is not None:
-            self._forward(number, None)
+            signal.raise_signal(number)
 
     def restore(self) -> None:
         """End: put back what was there, unless somebody has come after us; then only pass signals through."""

@@ -41,7 +41,7 @@ async def watch(store: Store) -> None:
     mark = store.link.mark("notes")
     store.link.subscribe("notes", lambda: say("heard"))
     say("up")
-    while store.link.mark("notes") == mark:  # noqa: ASYNC110  to see how soon it can be seen
+    while store.link.mark("notes") == mark:
         await asyncio.sleep(0)
     at = time.monotonic()
     say("changed", at, await store.read(log.last))

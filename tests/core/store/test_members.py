@@ -133,7 +133,7 @@ def test_a_beat_that_fails_is_not_the_last(any_url: str, tmp_path: Path) -> None
             await asyncio.sleep(1)  # every beat of that second fails, and the last good one grows too old
             await store.write(lambda c: c.exec_driver_sql("ALTER TABLE elsewhere RENAME TO narthex_members"))
             async with asyncio.timeout(10):
-                while [one.id for one in await store.members()] != [store.membership.id]:  # noqa: ASYNC110  a store tells nobody
+                while [one.id for one in await store.members()] != [store.membership.id]:
                     await asyncio.sleep(0.05)
 
     asyncio.run(main())

@@ -113,7 +113,7 @@ def test_waiting_callers_are_refused_and_posts_are_kept(any_url: str, tmp_path: 
             asked = [asyncio.create_task(store.write(note("asked"))) for _ in range(3)]
             asked.append(asyncio.create_task(asyncio.to_thread(store.write_blocking, note("asked"))))
             assert store.post(note("posted"))
-            while len(store._writer or ()) < 5:  # noqa: ASYNC110  one of them comes from a thread
+            while len(store._writer or ()) < 5:
                 await asyncio.sleep(0.001)
             give_up(store._writer)
             done = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)

@@ -89,7 +89,7 @@ def test_a_socket_is_closed_when_its_session_is_ended() -> None:
         async def main() -> Reply:
             scope = websocket_scope("/chat", fields)
             socket = asyncio.create_task(drive(house.client.house, scope, [{"type": "websocket.connect"}], 30))
-            while not len(house.plugin._house.live):  # noqa: ASYNC110  nobody says so
+            while not len(house.plugin._house.live):
                 await asyncio.sleep(0.005)
             await house.plugin._sessions.end_all(subject, "test")
             return await socket
