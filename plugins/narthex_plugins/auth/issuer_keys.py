@@ -113,10 +113,10 @@ class IssuerKeys:
         Raises:
             IssuerUnavailable: the issuer does not answer, so that nobody can say whether the key is one of its own.
         """
+        keys = self.at_hand()
+        if keys is not None and name in self._unknown:
+            return keys
         if self._flight is None:
-            keys = self.at_hand()
-            if keys is not None and name in self._unknown:
-                return keys
             wait = self._freshness.grant_in(self._now())
             if wait > 0:
                 return self._as_they_are(wait)

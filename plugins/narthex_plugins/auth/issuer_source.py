@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, Protocol
 
 from narthex.clock import Clock
-from narthex_plugins.auth.discovery import IssuerFault, check_address, jwks_uri_of, metadata_addresses
+from narthex_plugins.auth.discovery import IssuerFault, jwks_uri_of, metadata_addresses
 from narthex_plugins.auth.issuer_settings import IssuerSettings
 from narthex_plugins.auth.keyset import KeySet, load_jwks
 from narthex_plugins.auth.refusals import KeyCode, KeyRefused
@@ -76,7 +76,6 @@ class JwksSource:
                 return self._address
             raise IssuerFault(str(fault) or "its metadata do not come") from None
         address = jwks_uri_of(metadata, self._settings.issuer)
-        check_address(address, insecure_http=self._settings.insecure_http)
         self._address, self._good_until = address, self._now() + _REDISCOVER
         return address
 

@@ -352,6 +352,25 @@ def test_what_is_no_set_of_keys_is_not_taken(
         assert me(house, issuer.token(jti="two")).status == 200
 
 
+def test_a_redirect_to_another_origin_is_not_even_asked(issuer: Provider) -> None:
+    with provider() as other, site(issuers=[issuer.table()], clock=FixedClock()) as house:
+        for code_of_redirect in (301, 302, 303, 307, 308):
+            issuer.says("/keys", status=code_of_redirect, location=f"{other.url}/keys")
+            assert code(me(house, issuer.token())) == (503, "issuer_unavailable")
+            house.clock.advance(30)
+        assert other.asked == []
+        assert issuer.fetches() == 5
+
+
+def test_the_environments_proxy_is_not_for_loopback(issuer: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with site(issuers=[issuer.table()]) as house:
+        assert me(house, issuer.token()).status == 200
+
+
 def test_a_redirect_within_the_origin_is_followed(issuer: Provider) -> None:
     issuer.says("/keys", status=307, location="/keys/")
     issuer.says("/keys/", {"keys": issuer.keys})
