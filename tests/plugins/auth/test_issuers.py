@@ -13,7 +13,7 @@ import pytest
 
 from narthex.clock import SystemClock
 from narthex.errors import StartError
-from narthex.testing import FixedClock, Reply, request
+from narthex.testing import Counted, FixedClock, Reply, request
 from narthex_plugins.auth.refusals import TokenCode
 from tests.plugins.auth.forge import EVERY, FAMILIES, forger
 from tests.plugins.auth.provider import Provider, certificate, eventually, me, provider, settle
@@ -460,6 +460,20 @@ def test_trouble_with_an_issuer_is_told_once(issuer: Provider, caplog: pytest.Lo
     assert [issuer.url in line for line in told] == [True, True]
     assert ("answers 500" in told[0], "can be fetched again" in told[1]) == (True, True)
     assert json.dumps(told).count("robot") == 0
+
+
+def test_fetches_are_counted_by_issuer_and_outcome(issuer: Provider) -> None:
+    issuer.gate.clear()
+    with site(issuers=[issuer.table()], clock=FixedClock()) as house:
+        counted = Counted()
+        house.plugin._house.metrics.attach(counted)
+        issuer.gate.set()
+        assert me(house, issuer.token()).status == 200
+        issuer.says("/keys", status=500)
+        assert me(house, issuer.token(forger("ES256", 1))).status == 503
+        name = "narthex_auth_issuer_fetches_total"
+        told = {outcome: counted[name, "auth", issuer.url, outcome] for outcome in ("ok", "failed")}
+    assert told == {"ok": 1, "failed": 1}
 
 
 def test_https_is_believed_by_its_certificate_alone(tmp_path: Path) -> None:
