@@ -277,7 +277,11 @@ class Passage:
             headers = list(headers)
             message = {**message, "headers": headers}
         self._phase, self._headers = _STARTED, headers
-        await self._send(message)
+        try:
+            await self._send(message)
+        except Exception:
+            self._phase = _WAITING  # the server did not take it: whatever starts next is a start like any other
+            raise
         # An event stream may wait for its first chunk; others are known by it.
         if message["type"] == "websocket.accept" or ((self._ending is not None or self._expires) and self.lives_long):
             self._begin_long()

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from narthex import Deny, Exchange, Narthex, Refused, require_role
-from narthex.asgi import Receive, Send
+from narthex.asgi import Message, Receive, Send
 from narthex.events import ExchangeRefused
 from narthex.testing import Reply, config, drive, http_scope, request, websocket
 from tests.apps import Hello, app_of, body, start
@@ -316,3 +317,22 @@ def test_a_websocket_that_the_app_refuses_is_witnessed_as_403() -> None:
     house = Narthex(app_of(app), config(audit=records.table()))
     assert asyncio.run(websocket(house, "/")).messages == [{"type": "websocket.close", "code": 1000}]
     assert records.kept == [None, 403]
+
+
+def test_a_start_that_the_server_does_not_take_is_none_and_the_next_one_gets_the_plugins_headers() -> None:
+    async def app(receive: Receive, send: Send) -> None:
+        with suppress(TypeError):
+            await send(start(200, ("not", "bytes")))  # type: ignore[arg-type]
+        await send(start(500))
+        await send(body(b"sorry"))
+
+    said: list[Message] = []
+
+    async def server(message: Message) -> None:
+        if any(isinstance(name, str) for name, _ in message.get("headers", ())):
+            raise TypeError("header fields are bytes")
+        said.append(message)
+
+    house = Narthex(app_of(app), config(a=offer(respond=lambda exchange: [(b"x-a", b"1")])))
+    asyncio.run(house(http_scope("GET", "/"), asyncio.Event().wait, server))  # type: ignore[arg-type]
+    assert said == [start(500, (b"x-a", b"1")), body(b"sorry")]

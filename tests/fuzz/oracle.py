@@ -153,7 +153,8 @@ def _calm(play: Play, faults: list[str]) -> None:
     common = play.plain and not play.wrapped and not reached
     if common and play.model.verdict(final=True) is None:
         faults.append("the app was not reached, and nobody refused")
-    refused = play.model.refusal is not None or (play.denied and not play.inner.begun)
+    # A start that is none, of an app that is not lawful, may have gone to the server before the guard was asked.
+    refused = play.model.refusal is not None or (play.denied and not play.inner.begun and play.lawful)
     ordinary = play.left is None or isinstance(play.left, Exception)  # else nobody answers
     if refused and ordinary and not play.wrapped and _waits_for_answer(play) and not play.outer.over:
         faults.append(f"refused ({play.model.refusal or 'by a guard'}), and the client was not told")
