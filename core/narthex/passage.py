@@ -279,8 +279,9 @@ class Passage:
         self._phase, self._headers = _STARTED, headers
         try:
             await self._send(message)
-        except Exception:
-            self._phase = _WAITING  # the server did not take it: whatever starts next is a start like any other
+        except (TypeError, ValueError, LookupError, AttributeError):
+            # The server could make nothing of it, so nothing was sent: whatever starts next is a start like any other.
+            self._phase = _WAITING
             raise
         # An event stream may wait for its first chunk; others are known by it.
         if message["type"] == "websocket.accept" or ((self._ending is not None or self._expires) and self.lives_long):

@@ -23,15 +23,21 @@ from narthex.serve.messages import tell
 
 _PATIENCE: Final = 120.0  # seconds a command waits for its answer: plugins may take their time to start
 _HEARD: Final = 5.0  # seconds a caller may take to say what it wants
+_Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def control(config: Path, reload: Callable[[], Awaitable[Outcome]]) -> AsyncGenerator[None]:
     """Answer the commands of whoever may reach this process, within the block."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _answer(reader, writer, reload)
+
     try:
-        path = _directory() / f"{_name(config)}-{os.getpid()}.sock"
-        path.unlink(missing_ok=True)  # of a process that had our number before us
-        server = await asyncio.start_unix_server(lambda reader, writer: _answer(reader, writer, reload), path)
+        try:
+            server, path = await _open(config, answer)
+        except FileNotFoundError:  # the last of the others has just taken the directory away
+            server, path = await _open(config, answer)
     except OSError as error:
         tell(f"`narthex reload` cannot reach this process ({error}); SIGHUP can")
         yield
@@ -41,6 +47,14 @@ async def control(config: Path, reload: Callable[[], Awaitable[Outcome]]) -> Asy
     finally:
         server.close()
         path.unlink(missing_ok=True)
+        with suppress(OSError):  # others are still there
+            path.parent.rmdir()
+
+
+async def _open(config: Path, answer: _Answer) -> tuple[asyncio.Server, Path]:
+    path = _directory() / f"{_name(config)}-{os.getpid()}.sock"
+    path.unlink(missing_ok=True)  # of a process that had our number before us
+    return await asyncio.start_unix_server(answer, path), path
 
 
 async def _answer(
