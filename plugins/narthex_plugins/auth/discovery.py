@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from narthex_plugins.auth.strict import parse_object
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,2000}")
+_AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+"""Host and port that every parser of addresses reads alike; no name and password."""
 
 
 class IssuerFault(Exception):
@@ -76,8 +78,8 @@ def check_address(address: str, *, insecure_http: bool) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise IssuerFault(f"{address!r} is no address") from None
-    if not host or "@" in parts.netloc or "#" in address:
-        raise IssuerFault(f"{address!r} has no host, or holds a name and password, or a fragment")
+    if not host or not _AUTHORITY.fullmatch(parts.netloc) or "#" in address:
+        raise IssuerFault(f"{address!r} has no plain host, or a fragment")
     if parts.scheme == "https":
         return
     if parts.scheme != "http" or not is_loopback(host):

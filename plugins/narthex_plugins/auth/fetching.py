@@ -72,7 +72,10 @@ class Fetcher:
         if self._tls is None:
             await self.prepare()
         # A proxy that the environment names is for the world outside, not for this machine.
-        client = httpx.AsyncClient(verify=self._tls or True, trust_env=not is_loopback(host), timeout=None)  # noqa: S113
+        try:
+            client = httpx.AsyncClient(verify=self._tls or True, trust_env=not is_loopback(host), timeout=None)  # noqa: S113
+        except (ValueError, ImportError) as error:
+            raise IssuerFault(f"the proxy that the environment names cannot be used: {error}") from None
         try:
             async with client, client.stream("GET", address, headers=_HEADERS, follow_redirects=False) as response:
                 return await _read(response, address)

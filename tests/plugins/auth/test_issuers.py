@@ -371,6 +371,16 @@ def test_the_environments_proxy_is_not_for_loopback(issuer: Provider, monkeypatc
         assert me(house, issuer.token()).status == 200
 
 
+def test_a_proxy_that_makes_no_sense_is_told_and_not_run_into(
+    issuer: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://127.0.0.1:1")
+    table = issuer.table(issuer="urn:issuer", jwks_uri="https://login.example/keys")
+    with site(issuers=[table], clock=FixedClock()) as house:
+        assert code(me(house, issuer.token(iss="urn:issuer"))) == (503, "issuer_unavailable")
+    assert "the proxy that the environment names" in caplog.text
+
+
 def test_a_redirect_within_the_origin_is_followed(issuer: Provider) -> None:
     issuer.says("/keys", status=307, location="/keys/")
     issuer.says("/keys/", {"keys": issuer.keys})
