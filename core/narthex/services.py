@@ -76,6 +76,11 @@ class Sessions(Protocol):
     Each of them raises DependencyError where the store does not answer.
     """
 
+    @property
+    def issuer(self) -> str:
+        """The issuer of the tokens that carry their ids; the subjects are its own."""
+        ...
+
     async def list(self, subject: str) -> Sequence[Session]:
         """The subject's sessions, the latest first; those that are over too, for as long as they are kept."""
         ...

@@ -37,6 +37,7 @@ class HostLink:
         self._watch: asyncio.Task[None] | None = None
         self._file = file
         self._page: mmap.mmap | None = None
+        self._name = ""
 
     def announce(self, connection: object, topic: str) -> None:  # noqa: ARG002  nothing to write
         """Tell when the transaction is committed."""
@@ -54,6 +55,10 @@ class HostLink:
         found: int = _MARK.unpack_from(self._page, _offset(topic))[0]
         return found
 
+    def page(self) -> str:
+        """The file that is mapped; another one in its place, after somebody took it away, is another page."""
+        return self._name
+
     def subscribe(self, topic: str, listener: Listener) -> Unsubscribe:
         """Call `listener` within `PERIOD` of each change."""
         return self._listeners.subscribe(topic, listener)
@@ -64,7 +69,7 @@ class HostLink:
         Raises:
             OSError: the file cannot be made or mapped.
         """
-        self._page = _map(self._file)
+        self._page, self._name = _map(self._file)
         self._listeners.loop = asyncio.get_running_loop()
         self._watch = asyncio.create_task(self._look(), name="narthex link")
 
@@ -76,7 +81,7 @@ class HostLink:
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
-        page, self._page = self._page, None
+        page, self._page, self._name = self._page, None, ""
         if page is not None:
             page.close()
 
@@ -91,13 +96,15 @@ class HostLink:
                     self._listeners.call(topic)
 
 
-def _map(file: Path) -> mmap.mmap:
+def _map(file: Path) -> tuple[mmap.mmap, str]:
+    """The page, and what it is called as long as anybody has it mapped."""
     size = SLOTS * _MARK.size
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         # Its blocks are taken now: a mark on a page that the disk has no room for would kill the process.
         os.posix_fallocate(descriptor, 0, size)
-        return mmap.mmap(descriptor, size)
+        status = os.fstat(descriptor)
+        return mmap.mmap(descriptor, size), f"file {status.st_dev}:{status.st_ino}"
     finally:
         os.close(descriptor)
 

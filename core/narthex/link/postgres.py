@@ -49,6 +49,10 @@ class PostgresLink:
         """Changes after each notification and after each reconnect."""
         return (self._lives << 32) + self._counts.get(topic, 0)
 
+    def page(self) -> str:
+        """None: a notification takes some milliseconds, or is lost with the connection."""
+        return ""
+
     def subscribe(self, topic: str, listener: Listener) -> Unsubscribe:
         """Call `listener` when the notification arrives."""
         return self._listeners.subscribe(topic, listener)

@@ -72,7 +72,7 @@ class Auth:
         )
         self._rows = rows = SessionRows(instance, store.link, settings.session_idle)
         self._ended = EndedSessions(store, rows.log, clock, self._tell_ended)
-        self._sessions = sessions = StoredSessions(store, clock, rows, self._ended.outdated)
+        self._sessions = sessions = StoredSessions(settings.issuer, store, clock, rows, self._ended.outdated)
         self._accounts = Accounts(instance, store.link)
         self._changes = AccountChanges(store, house.events, self._accounts)
         self._passwords = Passwords(settings.passwords)

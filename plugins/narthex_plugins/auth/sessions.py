@@ -153,10 +153,14 @@ class StoredSessions:
     """The service `Sessions`.
 
     Args:
+        issuer: of the tokens that carry the ids.
         outdated: called after this process has ended a session, before anybody is told so.
     """
 
-    def __init__(self, store: Store, clock: Clock, rows: SessionRows, outdated: Callable[[], None]) -> None:
+    def __init__(
+        self, issuer: str, store: Store, clock: Clock, rows: SessionRows, outdated: Callable[[], None]
+    ) -> None:
+        self.issuer = issuer
         self._store = store
         self._clock = clock
         self._rows = rows
