@@ -36,7 +36,7 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
 
 BROUGHT: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "access": "Test who may do what, as the file says it, for CI.",
+        "access": "Test who may do what, as the file says it.",
         "demo": "Serve a small FastAPI shop behind Narthex and say what to try.",
         "keys": "List, rotate and withdraw the signing keys of the plugin auth.",
         "users": "Add, list and change the accounts of the plugin auth.",

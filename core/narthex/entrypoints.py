@@ -14,7 +14,7 @@ from narthex.errors import ConfigError, PluginError
 GROUP: Final = "narthex"
 PLANNED: Final = frozenset(
     (
-        *("auth", "revocation", "access", "audit", "metrics", "tracing"),
+        *("auth", "revocation", "audit", "metrics", "tracing"),
         *("notifications", "events", "alerts", "console", "canvas", "secretscan"),
     )
 )

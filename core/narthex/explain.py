@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
-from urllib.parse import unquote
 
-from narthex.asgi import Scope
 from narthex.chain import Kind
 from narthex.config import Config
 from narthex.config.places import setting_text
 from narthex.hooks import STAGES
+from narthex.identity import Identity
 from narthex.loader import Built
 from narthex.paths import odd_path
 from narthex.plan import Plan, Step, Taken
+from narthex.rehearsal import Asked, Rehearsal, rehearse_blocking, scope_of
 from narthex.routing import AUTHENTICATED, PUBLIC
+from narthex.verdict import Allow, Answer, Deny, Verdict
 
 _BEFORE_APP: Final = ("admit", "authenticate", "vet", "authorize", "witness")
 _AFTER_APP: Final = ("respond", "observe")
@@ -43,15 +44,8 @@ def path(built: Built, config: Config, method: str, target: str) -> str:
         method: an HTTP method, or WEBSOCKET.
         target: the path below the app's mount point, percent-encoded as it would be sent.
     """
-    raw = target.partition("?")[0]
-    kind: Kind = "websocket" if method.upper() == "WEBSOCKET" else "http"
-    scope: Scope = {
-        "type": kind,
-        "path": unquote(raw),
-        "raw_path": raw.encode(),
-        "root_path": "",
-        "method": method.upper(),
-    }
+    scope = scope_of(method, target)
+    kind: Kind = "websocket" if scope["type"] == "websocket" else "http"
     plan = built.chain.plan(scope, kind)
     lines = [f"{method.upper()} {target}"]
     why = odd_path(scope) if plan.strict else None
@@ -62,6 +56,83 @@ def path(built: Built, config: Config, method: str, target: str) -> str:
     lines.append(f"     {'answers':<14}{_answers(plan, config)}")
     lines += _asked(plan, _AFTER_APP)
     return "\n".join(lines)
+
+
+def verdict(built: Built, config: Config, method: str, target: str, identity: Identity | None) -> str:
+    """What would become of one request of this identity, without sending it: every verdict, its rule, and why.
+
+    Args:
+        built: from `loader.survey`.
+        config: where `built` came from.
+        method: an HTTP method, or WEBSOCKET.
+        target: the path below the app's mount point, percent-encoded as it would be sent.
+        identity: who would ask, or None for an anonymous caller.
+    """
+    found = rehearse_blocking(built.chain, built.tenancy.permissions(), method, target, identity)
+    plan, route_path = found.plan, scope_of(method, target)["path"]
+    lines = [f"{method.upper()} {target} as {_who(identity)}"]
+    lines += [f"  {line}" for line in _about(plan, config, route_path, built)]
+    lines += _said(found.asked)
+    lines.append(f"     {'answers':<14}{_answers(plan, config)}")
+    lines += [f"     {'verdict' if first else '':<14}{line}" for first, line in _outcome(found)]
+    return "\n".join(lines)
+
+
+def _who(identity: Identity | None) -> str:
+    if identity is None:
+        return "an anonymous caller"
+    parts = [
+        f"{name} {' '.join(sorted(words))}"
+        for name, words in (("roles", identity.roles), ("permissions", identity.permissions))
+        if words
+    ]
+    return f"{identity.subject} ({', '.join(parts) or 'no roles'})"
+
+
+def _said(asked: Sequence[Asked]) -> Iterator[str]:
+    """The steps with what they answered, under the numbers that their stages have in the whole house."""
+    before = ""
+    for one in asked:
+        stage = one.step.hook
+        number = "" if stage == before else str(STAGES.index(stage) + 1)
+        before = stage
+        yield f"  {number:<3}{stage:<14}{_step(one.step)}"
+        if one.note:
+            yield f"     {'':<14}{one.note}"
+        if one.verdict is not None:
+            yield from (f"     {'':<14}{line}" for line in _verdict(one.verdict))
+        elif not one.note:
+            yield f"     {'':<14}nothing to say"
+
+
+def _verdict(given: Verdict) -> Iterator[str]:
+    match given:
+        case Allow():
+            yield f"allow: {given.reason or 'no reason given'}"
+        case Deny():
+            yield f"deny with {given.status} {given.code}: {given.reason or 'no reason given'}"
+        case Answer():
+            yield f"answer with {given.status}"
+    if not isinstance(given, Answer) and given.rule:
+        yield f"rule {given.rule}"
+
+
+def _outcome(found: Rehearsal) -> Iterator[tuple[bool, str]]:
+    given = found.verdict
+    match given:
+        case None if not found.known:
+            missed = ", ".join(one.step.instance for one in found.asked if one.missed)
+            yield True, f"not known: {missed} could not be asked"
+        case None:
+            yield True, "let through"
+        case Allow():
+            yield True, f"let through, by {found.by}"
+        case Deny():
+            yield True, f"refused with {given.status} {given.code}, by {found.by}"
+            if given.reason and not any(one.verdict is given for one in found.asked):
+                yield False, given.reason
+        case Answer():
+            yield True, f"answered with {given.status}, by {found.by}"
 
 
 def _stages(stages: Iterable[Sequence[Step]], first: int = 1) -> Iterator[str]:

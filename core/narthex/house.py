@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from narthex.chain import Chain
 from narthex.clock import Clock, SystemClock
-from narthex.config import NarthexSettings
+from narthex.config import Config, NarthexSettings
+from narthex.errors import ContractError
 from narthex.events import EventBus
+from narthex.identity import Identity
 from narthex.life import Unit
 from narthex.link import Link
 from narthex.live import LiveExchanges
 from narthex.metrics import Metrics
+from narthex.rehearsal import Rehearsal, rehearse
 from narthex.services import CorePermissions, Permissions, Services
 from narthex.storage import Store
 from narthex.tasks import Tasks
@@ -63,15 +67,23 @@ class Tenancy:
     """What belongs to one configuration, and is replaced as a whole by the next. Core's own.
 
     Attributes:
+        config: the configuration.
+        chain: its stages; set by the loader once they are frozen.
         boot_hooks: hook name to the implementations, in file order; filled by the loader.
     """
 
-    settings: NarthexSettings
+    config: Config
     services: Services = field(default_factory=Services)
+    chain: Chain | None = None
     boot_hooks: dict[str, tuple[BootHook, ...]] = field(default_factory=dict[str, tuple[BootHook, ...]])
 
     def __post_init__(self) -> None:
         self._core = CorePermissions()
+
+    @property
+    def settings(self) -> NarthexSettings:
+        """The `[narthex]` table."""
+        return self.config.settings
 
     def tables(self) -> list[Any]:
         """What plugins keep in the store; a plugin with several instances says it as often."""
@@ -179,6 +191,27 @@ class House:
     def permissions(self) -> Permissions:
         """Who may what: the access plugin's answer, else core's order user < engineer < admin."""
         return self._room.tenancy.permissions()
+
+    def where(self, *keys: str | int) -> str:
+        """Where the file says a key of the plugin's own table: "narthex.toml:12", or the variable that set it.
+
+        Of a key that the file does not have, the line of the table it would stand in; "" where no file was read. The
+        lines are those of the file as it is followed now: ask again after a reload, when `settings` is another object.
+        """
+        return self._room.tenancy.config.where(("plugins", self.instance, *keys))
+
+    async def rehearse(self, method: str, target: str, identity: Identity | None) -> Rehearsal:
+        """Ask what would become of a request of this identity, without sending it; from `start` on.
+
+        Every policy's `authorize` is asked, guards that need a real request are not; see docs/reference/hooks.md.
+
+        Raises:
+            ContractError: asked while plugins are built.
+        """
+        tenancy = self._room.tenancy
+        if tenancy.chain is None:
+            raise ContractError(f"{self.instance} asks before the chain is frozen", hint="ask in `start` or later")
+        return await rehearse(tenancy.chain, tenancy.permissions(), method, target, identity, running=True)
 
     def hooks(self, name: str) -> Sequence[BootHook]:
         """Every plugin's implementation of a boot hook (`health`, `panels`, ...), in file order."""

@@ -59,7 +59,7 @@ def build(config: Config, estate: Estate, before: Built | None = None) -> Built:
         ConfigError, PluginError: with the line of the file.
     """
     settings = config.settings
-    tenancy = Tenancy(settings)
+    tenancy = Tenancy(config)
     guests = make_guests(config, estate, tenancy, before.guests if before is not None else ())
     implementations = _Implementations(guests)
     steps = {stage: implementations.steps(stage) for stage in STAGES}
@@ -75,6 +75,7 @@ def build(config: Config, estate: Estate, before: Built | None = None) -> Built:
         PathSet(settings.quiet),
         strict_paths=settings.strict_paths,
     )
+    tenancy.chain = chain
     inside, outside = _wrappers(implementations)
     named = tuple(replace(guest, hooks=implementations.hooks_of(guest.name)) for guest in guests)
     return Built(named, chain, tenancy, inside, outside)

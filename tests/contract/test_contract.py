@@ -6,12 +6,18 @@ Where the table of its example is not enough, `MORE` says what is.
 from importlib.metadata import entry_points
 from typing import Any, Final
 
+from narthex import Identity
 from narthex.testing import contract
 
 MORE: Final[dict[str, dict[str, Any]]] = {
+    "access": {
+        "identity": Identity(subject="welcome", roles=frozenset({"admin"})),
+        "second": {"path": "/second", "explain": "/second/explain", "provide": False},
+    },
     "auth": {"second": {"path": "/second", "jwks": "/second/jwks.json", "cookie": "second"}},
     "guestbook": {"second": {"path": "/second"}},
     "health": {"second": {"live": "/second/healthz", "ready": "/second/readyz"}},
+    "revocation": {"second": {"path": "/second/revocations", "sessions": "/second/sessions"}},
     "logging": {
         "settings": {"output": "first.jsonl"},
         "second": {"output": "second.jsonl", "capture": False, "header": "x-second-id"},

@@ -27,7 +27,7 @@ PAGE: Final = (
     ("Verdicts", (("narthex.verdict", "Allow Deny Answer"),)),
     ("Who asks", (("narthex.identity", "Identity"),)),
     ("What is asked", (("narthex.exchange", "Exchange"), ("narthex.asgi", "Headers"))),
-    ("What a plugin may use", (("narthex.house", "House"),)),
+    ("What a plugin may use", (("narthex.house", "House"), ("narthex.rehearsal", "Rehearsal Asked"))),
     ("What a plugin gives", (("narthex.routing", "Route"), ("narthex.hooks", "Inside Outside Health"))),
     (
         "Settings",

@@ -1,0 +1,194 @@
+"""The endpoints: what would become of a request, what is granted, and what was refused."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from narthex import House, Identity, Route
+from narthex.context import current_identity
+from narthex.errors import DependencyError
+from narthex.rehearsal import Asked, Rehearsal
+from narthex.verdict import Allow, Answer, Deny, Verdict
+from narthex_plugins.access.grants import StoredGrants
+from narthex_plugins.access.settings import AccessSettings, is_grant
+from narthex_plugins.access.tally import Tally
+
+EXPLAIN: Final = "access:explain"
+READ: Final = "access:read"
+GRANT: Final = "access:grant"
+_LARGEST: Final = 8192
+_NO_STORE: Final = {"cache-control": "no-store"}
+
+
+class Endpoints:
+    """Serves them."""
+
+    def __init__(self, settings: AccessSettings, house: House, grants: StoredGrants, tally: Tally) -> None:
+        self._settings = settings
+        self._house = house
+        self._grants = grants
+        self._tally = tally
+
+    def routes(self) -> list[Route]:
+        """What is served, where, and who may."""
+        path = self._settings.path
+        return [
+            Route(
+                path=self._settings.explain,
+                endpoint=self.explain,
+                access=EXPLAIN,
+                summary="What would become of a request.",
+            ),
+            Route(path=f"{path}/grants", endpoint=self.granted, access=READ, summary="What roles may."),
+            Route(
+                path=f"{path}/grants",
+                endpoint=self.grant,
+                access=GRANT,
+                methods=("POST",),
+                summary="Grant a permission to a role.",
+            ),
+            Route(
+                path=f"{path}/grants/{{role}}/{{permission}}",
+                endpoint=self.withdraw,
+                access=GRANT,
+                methods=("DELETE",),
+                summary="Withdraw what was granted.",
+            ),
+            Route(path=f"{path}/denials", endpoint=self.denials, access=READ, summary="Refusals by rule."),
+        ]
+
+    async def explain(self, request: Request) -> Response:
+        """Say what would become of `method` and `path` for `as` with `role`, `permission` and `claim`."""
+        query = request.query_params
+        target, subject = query.get("path", ""), query.get("as")
+        if not target.startswith("/"):
+            return _refused(400, "path is missing, or does not begin with a slash")
+        try:
+            claims = dict(_claim(text) for text in query.getlist("claim"))
+        except ValueError as error:
+            return _refused(400, str(error))
+        if not subject and (claims or "role" in query or "permission" in query):
+            return _refused(400, "as is missing: who has these roles, permissions or claims?")
+        identity = None
+        if subject:
+            roles, permissions = frozenset(query.getlist("role")), frozenset(query.getlist("permission"))
+            identity = Identity(subject=subject, roles=roles, permissions=permissions, claims=claims, via="explain")
+        found = await self._house.rehearse(query.get("method", "GET").upper(), target, identity)
+        return _answer(_document(found))
+
+    async def granted(self, _request: Request) -> Response:
+        """What is granted by the file and by the store."""
+        file = {role: sorted(patterns) for role, patterns in self._settings.grants.items()}
+        stored = {role: sorted(patterns) for role, patterns in self._grants.granted.items()}
+        unlimited = sorted(self._settings.unlimited)
+        return _answer({"file": file, "store": stored, "unlimited": unlimited, "stale": self._grants.stale})
+
+    async def grant(self, request: Request) -> Response:
+        """Grant `permission` to `role`."""
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LARGEST:
+                return _refused(413, f"the body has more than {_LARGEST} bytes")
+        try:
+            role, permission = _wanted(bytes(body))
+        except ValueError as error:
+            return _refused(400, str(error))
+        return await self._change(role, permission, granted=True)
+
+    async def withdraw(self, request: Request) -> Response:
+        """Withdraw a permission of a role; what the file grants stays."""
+        return await self._change(request.path_params["role"], request.path_params["permission"], granted=False)
+
+    async def denials(self, _request: Request) -> Response:
+        """How often each rule has refused, or would have, in this process since it started."""
+        return _answer({"denials": self._tally.rows()})
+
+    async def _change(self, role: str, permission: str, *, granted: bool) -> Response:
+        identity = current_identity()
+        try:
+            done = await self._grants.change(role, permission, identity.subject if identity else "", granted=granted)
+        except DependencyError as error:
+            return _refused(503, error.code)
+        status = (201 if done else 200) if granted else (200 if done else 404)
+        return _answer({"role": role, "permission": permission, "granted": granted, "changed": done}, status)
+
+
+def _claim(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not (equals and name):
+        raise ValueError("a claim is NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
+
+
+def _wanted(body: bytes) -> tuple[str, str]:
+    """The role and the permission of a body.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    try:
+        given: object = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("the body is not JSON") from None
+    fields: Mapping[str, Any] = cast("Mapping[str, Any]", given) if isinstance(given, dict) else {}
+    if set(fields) != {"role", "permission"} or not all(isinstance(value, str) for value in fields.values()):
+        raise ValueError('write {"role": "engineer", "permission": "orders:*"}')
+    role, permission = str(fields["role"]), str(fields["permission"])
+    if not 0 < len(role) <= 100 or any(one.isspace() or one in "<\0" for one in role):
+        raise ValueError("a role is one word, without <, of at most 100 characters")
+    return role, is_grant(permission)
+
+
+def _document(found: Rehearsal) -> dict[str, object]:
+    identity = found.identity
+    return {
+        "method": found.method,
+        "path": found.target,
+        "subject": None if identity is None else identity.subject,
+        "roles": sorted(identity.roles) if identity else [],
+        "open": found.plan.open,
+        "known": found.known,
+        "allowed": found.allowed,
+        "by": found.by,
+        "verdict": _verdict(found.verdict),
+        "asked": [_asked(one) for one in found.asked],
+    }
+
+
+def _asked(one: Asked) -> dict[str, object]:
+    step = one.step
+    return {
+        "stage": step.hook,
+        "plugin": step.instance,
+        "where": step.where,
+        "verdict": _verdict(one.verdict),
+        "note": one.note,
+    }
+
+
+def _verdict(given: Verdict | None) -> dict[str, object] | None:
+    match given:
+        case None:
+            return None
+        case Allow():
+            return {"kind": "allow", "reason": given.reason, "rule": given.rule}
+        case Deny():
+            told = {"status": given.status, "code": given.code}
+            return {"kind": "deny", **told, "reason": given.reason, "rule": given.rule}
+        case Answer():
+            return {"kind": "answer", "status": given.status}
+
+
+def _answer(content: Mapping[str, object], status: int = 200) -> Response:
+    return JSONResponse(dict(content), status, _NO_STORE)
+
+
+def _refused(status: int, why: str) -> Response:
+    return _answer({"error": why}, status)
