@@ -48,6 +48,13 @@ def groups(address: str, programs: Path, config: Path, passwords: Mapping[str, s
         ),
         *_who(address, python, narthex, file, passwords),
         (
+            "a plugin switched off while requests pass: no restart, no request lost",
+            (
+                f"sed -i 's/^.plugins.guestbook.*/&\\nenabled = false/' {file} && {narthex} reload --config {file}",
+                f"curl -i {address}/_narthex/guestbook",
+            ),
+        ),
+        (
             "how it is put together, and how to change it",
             (
                 f"{narthex} explain --config {file}",
