@@ -58,7 +58,7 @@ def path(built: Built, config: Config, method: str, target: str) -> str:
     return "\n".join(lines)
 
 
-def verdict(built: Built, config: Config, method: str, target: str, identity: Identity | None) -> str:
+def verdict(built: Built, config: Config, method: str, target: str, identity: Identity | None, called: str = "") -> str:
     """What would become of one request of this identity, without sending it: every verdict, its rule, and why.
 
     Args:
@@ -67,10 +67,11 @@ def verdict(built: Built, config: Config, method: str, target: str, identity: Id
         method: an HTTP method, or WEBSOCKET.
         target: the path below the app's mount point, percent-encoded as it would be sent.
         identity: who would ask, or None for an anonymous caller.
+        called: the name of the account that the identity is that of.
     """
     found = rehearse_blocking(built.chain, built.tenancy.permissions(), method, target, identity)
     plan, route_path = found.plan, scope_of(method, target)["path"]
-    lines = [f"{method.upper()} {target} as {_who(identity)}"]
+    lines = [f"{method.upper()} {target} as {_who(identity, called)}"]
     lines += [f"  {line}" for line in _about(plan, config, route_path, built)]
     lines += _said(found.asked)
     lines.append(f"     {'answers':<14}{_answers(plan, config)}")
@@ -78,7 +79,7 @@ def verdict(built: Built, config: Config, method: str, target: str, identity: Id
     return "\n".join(lines)
 
 
-def _who(identity: Identity | None) -> str:
+def _who(identity: Identity | None, called: str) -> str:
     if identity is None:
         return "an anonymous caller"
     parts = [
@@ -86,7 +87,8 @@ def _who(identity: Identity | None) -> str:
         for name, words in (("roles", identity.roles), ("permissions", identity.permissions))
         if words
     ]
-    return f"{identity.subject} ({', '.join(parts) or 'no roles'})"
+    subject = f"{called}, subject {identity.subject}" if called else identity.subject
+    return f"{subject} ({', '.join(parts) or 'no roles'})"
 
 
 def _said(asked: Sequence[Asked]) -> Iterator[str]:

@@ -5,7 +5,7 @@ A plugin provides an object under a Protocol, another asks for the Protocol; nei
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from narthex.errors import BootError, ContractError
 from narthex.identity import Identity
@@ -115,6 +115,22 @@ class TokenRevoker(Protocol):
 
     async def revoke_subject(self, subject: str, issuer: str, reason: str, by: str | None) -> None:
         """Refuse every token of a subject that was issued until now."""
+        ...
+
+
+class Directory(Protocol):
+    """Says who somebody would be if they logged in. Offered by the plugin auth, for its accounts.
+
+    It is asked about requests that nobody sends, also by a command in a process that serves nothing.
+    """
+
+    def find(self, connection: Any, name: str) -> Identity | None:
+        """The identity, or None for nobody and whoever may not log in; a job for a reader of the store.
+
+        Args:
+            connection: SQLAlchemy's, to the store.
+            name: what they log in with.
+        """
         ...
 
 

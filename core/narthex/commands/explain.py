@@ -3,6 +3,7 @@ from typing import Annotated
 
 import typer
 
+from narthex.commands.accounts import account_of
 from narthex.commands.options import DEFAULT, ConfigPath
 from narthex.commands.reading import read
 from narthex.explain import house, path, verdict
@@ -17,7 +18,7 @@ def explain(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = None,
     target: Annotated[str | None, typer.Argument(metavar="PATH", help="The path, as it would be sent.")] = None,
     subject: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="Ask the policies too, about this subject.")
+        str | None, typer.Option("--as", metavar="NAME", help="Ask the policies too, about this account or subject.")
     ] = None,
     role: Annotated[list[str] | None, typer.Option(metavar="ROLE", help="A role they have; may be repeated.")] = None,
     permission: Annotated[
@@ -51,7 +52,9 @@ def explain(  # noqa: PLR0913, PLR0917  each is an option of the command line
     elif subject is None and not anonymous:
         typer.echo(path(built, loaded, method, target))
     else:
-        typer.echo(verdict(built, loaded, method, target, identity))
+        account = None if role or permission or claim or subject is None else account_of(built, loaded, subject)
+        called = "" if account is None or subject is None else subject
+        typer.echo(verdict(built, loaded, method, target, account or identity, called))
 
 
 def _identity(

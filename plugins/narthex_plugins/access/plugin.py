@@ -1,12 +1,14 @@
 """The access plugin: what is made of the settings, and what starts and stops."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from narthex import Allow, Deny, Exchange, House, Route, hookimpl
+from narthex.errors import BootError
 from narthex.events import ExchangeRefused
 from narthex.hooks import Health
-from narthex.services import Permissions
+from narthex.services import Directory, Permissions
 from narthex.store import Tables
 from narthex_plugins.access.compiling import roles_of, rules_of
 from narthex_plugins.access.grants import Stored, StoredGrants
@@ -57,6 +59,8 @@ class Access:
     @hookimpl
     async def start(self) -> None:
         """Read what was granted, and go on reading."""
+        with suppress(BootError):  # of several that keep accounts none is asked
+            self._endpoints.directory = self._house.service(Directory)  # type: ignore[type-abstract]  # a Protocol is the key
         await self._grants.start()
         self._house.spawn(self._grants.follow, "grants")
 

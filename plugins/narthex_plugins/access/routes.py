@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -11,6 +12,7 @@ from narthex import House, Identity, Route
 from narthex.context import current_identity
 from narthex.errors import DependencyError
 from narthex.rehearsal import Asked, Rehearsal
+from narthex.services import Directory
 from narthex.verdict import Allow, Answer, Deny, Verdict
 from narthex_plugins.access.grants import StoredGrants
 from narthex_plugins.access.settings import AccessSettings, is_grant
@@ -24,9 +26,14 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 
 
 class Endpoints:
-    """Serves them."""
+    """Serves them.
+
+    Attributes:
+        directory: knows accounts, where a plugin keeps some; set at start.
+    """
 
     def __init__(self, settings: AccessSettings, house: House, grants: StoredGrants, tally: Tally) -> None:
+        self.directory: Directory | None = None
         self._settings = settings
         self._house = house
         self._grants = grants
@@ -63,21 +70,42 @@ class Endpoints:
     async def explain(self, request: Request) -> Response:
         """Say what would become of `method` and `path` for `as` with `role`, `permission` and `claim`."""
         query = request.query_params
-        target, subject = query.get("path", ""), query.get("as")
+        target = query.get("path", "")
         if not target.startswith("/"):
             return _refused(400, "path is missing, or does not begin with a slash")
         try:
-            claims = dict(_claim(text) for text in query.getlist("claim"))
+            identity = await self._asking(query)
         except ValueError as error:
             return _refused(400, str(error))
-        if not subject and (claims or "role" in query or "permission" in query):
-            return _refused(400, "as is missing: who has these roles, permissions or claims?")
-        identity = None
-        if subject:
-            roles, permissions = frozenset(query.getlist("role")), frozenset(query.getlist("permission"))
-            identity = Identity(subject=subject, roles=roles, permissions=permissions, claims=claims, via="explain")
+        except LookupError as error:
+            return _refused(404, str(error.args[0]))
+        except DependencyError as error:
+            return _refused(503, error.code)
         found = await self._house.rehearse(query.get("method", "GET").upper(), target, identity)
         return _answer(_document(found))
+
+    async def _asking(self, query: QueryParams) -> Identity | None:
+        """Who would ask: as the query says, or else an account of that name.
+
+        Raises:
+            ValueError: the query makes no sense.
+            LookupError: there is no such account.
+            DependencyError: the store does not answer.
+        """
+        subject, claims = query.get("as"), dict(map(_claim, query.getlist("claim")))
+        roles, permissions = frozenset(query.getlist("role")), frozenset(query.getlist("permission"))
+        described = bool(roles or permissions or claims)
+        if not subject:
+            if described:
+                raise ValueError("as is missing: who has these roles, permissions or claims?")
+            return None
+        directory = self.directory
+        if described or directory is None:
+            return Identity(subject=subject, roles=roles, permissions=permissions, claims=claims, via="explain")
+        found = await self._house.store.read(lambda connection: directory.find(connection, subject))
+        if found is None:
+            raise LookupError("nobody who may log in has that name; role, permission and claim say who else is meant")
+        return found
 
     async def granted(self, _request: Request) -> Response:
         """What is granted by the file and by the store."""

@@ -13,13 +13,14 @@ from narthex.config import Secret
 from narthex.errors import ConfigError, DependencyError
 from narthex.events import Unsubscribe
 from narthex.hooks import Health, Inside
-from narthex.services import Sessions, TokenRevoker
+from narthex.services import Directory, Sessions, TokenRevoker
 from narthex.store import Tables
 from narthex_plugins.auth.account_changes import AccountChanges
 from narthex_plugins.auth.accounts import Accounts
 from narthex_plugins.auth.claims import Expectations
 from narthex_plugins.auth.cookies import CookieJar
 from narthex_plugins.auth.credentials import Reader
+from narthex_plugins.auth.directory import AccountDirectory
 from narthex_plugins.auth.ended import EndedSessions
 from narthex_plugins.auth.events import (
     AccountDisabled,
@@ -108,6 +109,7 @@ class Auth:
         )
         self._known = self._identifier.known
         self._unsubscribe: Unsubscribe | None = None
+        house.provide(Directory, AccountDirectory(instance, settings.issuer))
         house.provide(Sessions, sessions)
 
     @hookimpl

@@ -9,8 +9,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from typer.testing import CliRunner
 
 from narthex import Narthex, require_permission, require_role
+from narthex.cli import app as command_line
 from narthex.errors import ConfigError
 from narthex.events import ExchangeRefused
 from narthex.testing import Client, Counted, Hello, config
@@ -225,3 +227,43 @@ def test_two_instances_both_have_their_say_and_one_answers_for_permissions() -> 
         assert client.get("/y", as_("bob user")).status == 200
         assert client.get("/x", as_("bob user")).status == 403
         assert client.get("/y").status == 401
+
+
+def test_an_account_is_explained_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("narthex.toml").write_text(
+        '[narthex]\nsecret_key = { env = "KEY" }\n[plugins.auth]\nissuer = "https://shop.example"\n'
+        'passwords = { memory = 8192, passes = 1, lanes = 1 }\n[plugins.person]\nuse = "tests.guests:Person"\n'
+        '[plugins.access]\n[[plugins.access.rules]]\npath = "/admin"\nroles = ["admin"]\n'
+    )
+    monkeypatch.setenv("KEY", "0123456789abcdef" * 4)
+    assert run("db", "upgrade")[0] == 0
+    assert run("users", "add", "Ada", "--role", "admin", "--generate")[0] == 0
+    code, text = run("explain", "/admin", "--as", "ada")
+    assert (code, "GET /admin as ada, subject " in text, "let through, by access" in text) == (0, True, True)
+    assert "refused with 403 role_required" in run("explain", "/admin", "--as", "ada", "--role", "user")[1]
+    with Client(Narthex(Hello(), "narthex.toml")) as client:
+        admin = as_("root admin")
+        assert client.get("/_narthex/explain?path=/admin&as=ADA", admin).json()["allowed"] is True
+        assert client.get("/_narthex/explain?path=/admin&as=bob", admin).status == 404
+    with pytest.raises(ConfigError, match="nobody who may log in is called 'bob'"):
+        run("explain", "/admin", "--as", "bob", raising=True)
+
+
+def test_a_command_that_explains_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KEY", "0123456789abcdef" * 4)
+    Path("narthex.toml").write_text(
+        '[narthex]\nsecret_key = { env = "KEY" }\n[plugins.auth]\nissuer = "https://shop.example"\n[plugins.access]\n'
+    )
+    with pytest.raises(ConfigError, match="there is no store"):
+        run("explain", "/x", "--as", "ada", raising=True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "narthex.toml"]
+
+
+def run(*arguments: str, raising: bool = False) -> tuple[int, str]:
+    """Exit code and standard output of a command."""
+    done = CliRunner().invoke(command_line, arguments)
+    if raising and done.exception is not None:
+        raise done.exception
+    return done.exit_code, done.stdout
