@@ -95,7 +95,7 @@ class Follower:
         try:
             async with asyncio.timeout(self.patience), self._looking:
                 # Somebody may have looked while this one waited; that look counts if it began late enough.
-                if self._lease.began < since or self._clock.now() < self._entries.horizon:
+                if self._lease.began <= since or self._clock.now() < self._entries.horizon:
                     await self._look()
         except TimeoutError as error:
             raise DependencyError("the list of revocations could not be read in time", retry_after=1) from error
@@ -113,9 +113,9 @@ class Follower:
         finally:
             unsubscribe()
 
-    def outdated(self) -> None:
+    def outdated(self, committed: float) -> None:
         """This process has committed something itself: its list is behind, whatever the link has told it so far."""
-        self._lease.end()
+        self._lease.end(committed)
         self._changed.set()
 
     async def _round(self) -> None:

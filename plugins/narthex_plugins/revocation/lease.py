@@ -27,13 +27,14 @@ class Lease:
         seconds: it lasts, from the beginning of a look.
     """
 
-    __slots__ = ("_mark", "_until", "began", "seconds")
+    __slots__ = ("_floor", "_mark", "_until", "began", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.began = float("-inf")
         self._until = float("-inf")
         self._mark = 0
+        self._floor = float("-inf")
 
     def holds(self, now: float, mark: int) -> bool:
         """Whether nothing can have been revoked that the list does not hold.
@@ -51,10 +52,16 @@ class Lease:
             began: before anything of it was read.
             mark: of the link, read before that too.
         """
-        self.began, self._until, self._mark = began, began + self.seconds, mark
+        if began >= self._floor:
+            self.began, self._until, self._mark = began, began + self.seconds, mark
 
-    def end(self) -> None:
-        """The list is known to lack something."""
+    def end(self, now: float = float("-inf")) -> None:
+        """The list is known to lack something.
+
+        Args:
+            now: where this is known from somewhere else than the log: a look that began before may not have read it.
+        """
+        self._floor = max(self._floor, now)
         self.began = self._until = float("-inf")
 
 

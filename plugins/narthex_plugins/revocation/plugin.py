@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import ClassVar, Final
 
 from sqlalchemy import Connection
@@ -51,7 +51,7 @@ class Revocation:
         teller = Teller(house.instance, house.events, house.live, entries)
         self._follower = Follower(store, rows, entries, lease, clock, teller.tell, staleness)
         self._revoker = Revoker(store, rows, clock, settings.longest, self._follower)
-        self._endpoints = Endpoints(settings, house, self._revoker, rows)
+        self._endpoints = Endpoints(settings, house, self._revoker)
         self._topic = self._follower.topic
         house.provide(TokenRevoker, self._revoker)
 
@@ -111,6 +111,20 @@ class Revocation:
                 return STALE
             now = self._now()
         return self._checker.judge(identity, now)
+
+    @asynccontextmanager
+    async def visited(self) -> AsyncGenerator[Revoker]:
+        """What revokes, with the store open and nothing started: for commands.
+
+        Raises:
+            StartError: the store cannot be opened.
+        """
+        self._revoker.sessions = self._house.service(Sessions)  # type: ignore[type-abstract]
+        await self._store.start()
+        try:
+            yield self._revoker
+        finally:
+            await self._store.stop()
 
     async def _sweep(self) -> None:
         """Take away old history and dead readers from time to time; processes do so at different times."""

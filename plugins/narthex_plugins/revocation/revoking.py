@@ -65,6 +65,10 @@ class Revoker:
         fact = self.fact(order.kind, order.name, issuer, order.reason, by, cut=order.cut, expires=order.expires)
         return await self.revoke([fact])
 
+    async def history(self, limit: int, before: int = 2**62) -> Sequence[Revocation]:
+        """The latest entries below a version, the latest first."""
+        return await self._store.read(lambda connection: self._rows.history(connection, before, limit))
+
     async def subject(
         self, subject: str, issuer: str, cut: float | None, reason: str, by: str | None
     ) -> Sequence[Revocation]:
@@ -121,7 +125,7 @@ class Revoker:
         """
         version = await self._store.write(lambda connection: self._rows.append(connection, facts))
         committed = self._clock.boottime()
-        self._follower.outdated()
+        self._follower.outdated(committed)
         await self._known(version, committed)
         with suppress(DependencyError):  # this process knows that it does not know, and would refuse
             if self._follower.id:

@@ -1,11 +1,10 @@
 """The endpoints: what was revoked, and sessions."""
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Final
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,10 +21,8 @@ from narthex_plugins.revocation.documents import (
     refused,
     session_document,
 )
-from narthex_plugins.revocation.entries import Revocation
 from narthex_plugins.revocation.revoking import Revoker
 from narthex_plugins.revocation.settings import RevocationSettings
-from narthex_plugins.revocation.store import RevocationRows
 
 READ: Final = "revocations:read"
 WRITE: Final = "revocations:write"
@@ -56,11 +53,10 @@ def _speaking(endpoint: _Endpoint) -> _Endpoint:
 class Endpoints:
     """Serves the plugin's endpoints."""
 
-    def __init__(self, settings: RevocationSettings, house: House, revoker: Revoker, rows: RevocationRows) -> None:
+    def __init__(self, settings: RevocationSettings, house: House, revoker: Revoker) -> None:
         self._settings = settings
         self._house = house
         self._revoker = revoker
-        self._rows = rows
 
     def routes(self) -> list[Route]:
         """What is served, where, and who may."""
@@ -86,11 +82,7 @@ class Endpoints:
         """What was revoked, by pages: `before` is a version, `limit` at most 1000."""
         query = request.query_params
         before, limit = number(query.get("before"), _LARGEST, _LARGEST), number(query.get("limit"), 100, _MOST)
-
-        def job(connection: Connection) -> Sequence[Revocation]:
-            return self._rows.history(connection, before, limit)
-
-        found = await self._house.store.read(job)
+        found = await self._revoker.history(limit, before)
         following = found[-1].version if len(found) == limit else None
         return answer({"revocations": [document(one) for one in found], "next": following})
 

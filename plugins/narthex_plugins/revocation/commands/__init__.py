@@ -1,0 +1,1 @@
+"""Commands of the plugin revocation: `narthex tokens` and `narthex sessions`."""
