@@ -20,7 +20,7 @@ from narthex_plugins.auth.refresh import Refreshed, RefreshRows, Reused, is_refr
 from narthex_plugins.auth.sessions import Client, SessionRows, StoredSessions, digest, new_id, new_secret
 from narthex_plugins.auth.settings import AuthSettings
 from narthex_plugins.auth.throttle import Throttle
-from narthex_plugins.auth.users import User, UserSource
+from narthex_plugins.auth.users import StoredUsers, User, UserSource
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,17 +81,17 @@ class Grants:
             DependencyError: it cannot be said now.
         """
         found = await log_in(self._source(), self._throttle, name, password, client.address)
-        if not isinstance(found, User):
-            wait = found.seconds if isinstance(found, Wait) else 0.0
+        granted = await self._begin(found, client, cookie=cookie) if isinstance(found, User) else found
+        if not isinstance(granted, Granted):
+            wait = granted.seconds if isinstance(granted, Wait) else 0.0
             self._bus.publish(
                 events.LoginFailed(instance=self._instance, name=name[:128], client=client.address, wait=wait)
             )
-            return found
-        granted = await self._begin(found, client, cookie=cookie)
+            return granted
         self._bus.publish(
             events.LoggedIn(
                 instance=self._instance,
-                subject=found.subject,
+                subject=granted.user.subject,
                 session_id=granted.session.id,
                 client=client.address,
             )
@@ -156,11 +156,11 @@ class Grants:
         session = await self._store.read(lambda connection: self._rows.of(connection, session_id))
         return session is not None and not self._rows.is_over(session, self._clock.now())
 
-    async def _begin(self, user: User, client: Client, *, cookie: bool) -> Granted:
-        now = self._clock.now()
+    async def _begin(self, verified: User, client: Client, *, cookie: bool) -> Granted | Refused:
+        source, now = self._source(), self._clock.now()
         session = Session(
             id=new_id(),
-            subject=user.subject,
+            subject=verified.subject,
             created=now,
             expires=now + self._settings.session_lifetime,
             last_seen=now,
@@ -170,12 +170,18 @@ class Grants:
         )
         secret, token = new_secret(), new_token()
 
-        def job(connection: Connection) -> None:
-            self._rows.open(connection, session, digest(secret) if cookie else None)
-            if not cookie:
-                self._refresh.issue(connection, session, token)
+        def job(connection: Connection) -> User | None:
+            # The transaction that another password or a disabling ends sessions in comes before this one, or after it.
+            user = source.still(connection, verified) if isinstance(source, StoredUsers) else verified
+            if user is not None:
+                self._rows.open(connection, session, digest(secret) if cookie else None)
+                if not cookie:
+                    self._refresh.issue(connection, session, token)
+            return user
 
-        await self._store.write(job)
+        user = await self._store.write(job)
+        if user is None:
+            return Refused()
         if cookie:
             return Granted(user, session, self._settings.session_lifetime, cookie=secret)
         return self._tokens(user, session, token)

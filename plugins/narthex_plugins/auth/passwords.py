@@ -130,7 +130,7 @@ class Passwords:
         return await self._run(lambda: self.hasher.hash(password))
 
     def close(self) -> None:
-        """Let the threads end; who waits for a turn gets a CancelledError."""
+        """Let the threads end; who waits for a turn gets a DependencyError."""
         pool, self._pool = self._pool, None
         if pool is not None and self._pid == os.getpid():
             pool.shutdown(wait=False, cancel_futures=True)
@@ -148,7 +148,13 @@ class Passwords:
             raise
         # Whoever goes away while waiting gives their place up; what has begun is brought to its end.
         future.add_done_callback(self._leave)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if future.cancelled() and task is not None and not task.cancelling():  # by `close`, and not the caller
+                raise DependencyError("passwords are not verified any more", retry_after=1) from None
+            raise
 
     def _executor(self) -> ThreadPoolExecutor:
         """The threads of this process: after a fork, the parent's are not here."""

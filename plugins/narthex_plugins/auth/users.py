@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from sqlalchemy import Connection
+
 from narthex.clock import Clock
 from narthex.errors import DependencyError
 from narthex.storage import Store
@@ -26,6 +28,7 @@ class User:
         name: what they log in with.
         roles, permissions: words for `Identity`.
         disabled: whether they may do nothing for now.
+        password_set: when the password was set that was verified, seconds since the epoch; None where nobody says.
     """
 
     subject: str
@@ -33,6 +36,7 @@ class User:
     roles: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
     disabled: bool = False
+    password_set: float | None = None
 
 
 @runtime_checkable
@@ -99,6 +103,16 @@ class StoredUsers:
         account = await self._store.read(lambda connection: self._accounts.of(connection, subject))
         return None if account is None or account.disabled else _user(account)
 
+    def still(self, connection: Connection, user: User) -> User | None:
+        """The user as they are at this moment, if what `verify` found still holds; for the job that begins a session.
+
+        A verification takes a tenth of a second, in which the account may be disabled or get another password, and its
+        sessions end. One that began a moment later, by the old password, would outlive them.
+        """
+        account = self._accounts.of(connection, user.subject)
+        holds = account is not None and account.password_set == user.password_set
+        return _user(account) if account and holds and account.may_log_in(self._clock.now()) else None
+
     async def _make_anew(self, account: Account, password: str) -> None:
         """Hash again where the parameters have changed. Nobody is kept out because that cannot be done just now."""
         old = account.password
@@ -112,4 +126,6 @@ class StoredUsers:
 
 
 def _user(account: Account) -> User:
-    return User(account.subject, account.name, account.roles, account.permissions, account.disabled)
+    return User(
+        account.subject, account.name, account.roles, account.permissions, account.disabled, account.password_set
+    )
