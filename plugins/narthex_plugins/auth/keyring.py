@@ -53,9 +53,13 @@ class Ring:
         object.__setattr__(self, "keys", tuple(sorted(self.keys, key=lambda key: (key.signs_at, key.kid))))
 
     def signing(self, now: float) -> Key | None:
-        """The key that signs now: the last one whose time has come."""
+        """The key that signs now: the last one whose time has come, or None.
+
+        Where the time of none has come and the first is of the future itself, the clock was set back, or that of the
+        host that made it is ahead. It verifies since it is published, so it signs: else nobody could log in.
+        """
         ready = [key for key in self.keys if key.signs_at <= now]
-        return ready[-1] if ready else None
+        return ready[-1] if ready else next((key for key in self.keys if key.created > now), None)
 
     def retires(self, key: Key) -> float | None:
         """When `key` signs no more, or None where it has no successor."""

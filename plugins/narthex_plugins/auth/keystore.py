@@ -124,7 +124,7 @@ class Keystore:
         """The key that signs now.
 
         Raises:
-            DependencyError: there is none; not so after `start`.
+            DependencyError: there is none; after `start` only where every key was withdrawn, until a new one signs.
         """
         key = self._ring.signing(self._clock.now())
         if key is None:
@@ -176,7 +176,8 @@ class Keystore:
             await self._look(strict=False)
             now = self._clock.now()
             if self._ring.due(now, self._policy.rotate_every, self._policy.overlap):
-                await self._make(now + self._policy.overlap, self._is_due)
+                # Where there is none any more, there is nothing to overlap with, and nobody waits for it.
+                await self._make(now + self._policy.overlap if self._ring.keys else now, self._is_due)
                 await self._look(strict=False)
             if len(self.kept) < len(self._ring.keys):
                 kids = {key.kid for key in self._ring.keys} - {key.kid for key in self.kept}

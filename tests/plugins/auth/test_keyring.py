@@ -51,6 +51,15 @@ def test_there_is_one_signing_key_from_the_first_on_and_it_is_published(
     assert signing is None or signing in made.kept(now)
 
 
+def test_a_key_of_the_future_signs_where_there_is_no_other() -> None:
+    made = Ring((Key(SIGNERS[0], 5000, 5000, 900), Key(SIGNERS[1], 5000, 6000, 900)), 60)
+    assert [one.signer for at in (0, 4999, 5999, 6000) if (one := made.signing(at))] == [*SIGNERS[:1] * 3, SIGNERS[1]]
+
+
+def test_a_key_that_was_made_for_later_does_not_sign_sooner() -> None:
+    assert Ring((Key(SIGNERS[0], 100, 110, 900),), 60).signing(105) is None
+
+
 def test_a_key_is_due_early_enough_to_be_published_for_the_overlap() -> None:
     made = ring([(0, 900)])
     assert [made.due(at, 1000, 100) for at in (899, 900)] == [False, True]

@@ -11,7 +11,7 @@ from narthex.config import Secret
 from narthex.errors import ConfigError, StartError
 from narthex.testing import Client, FixedClock
 from narthex_plugins.auth.events import KeyAdded, KeyGone
-from narthex_plugins.auth.keystore import LOOK, reseal, rows
+from narthex_plugins.auth.keystore import LOOK, remove, reseal, rows
 from narthex_plugins.auth.sealing import Sealer
 from tests.plugins.auth.site import KEY, Site, bearer, plugin_of, settings, site
 
@@ -47,6 +47,23 @@ def test_a_restart_finds_the_same_key(store_url: str) -> None:
         before = kids(first)
     with site(store_url) as second:
         assert kids(second) == before
+
+
+def test_logins_go_on_where_the_clock_is_set_back_to_before_the_first_key() -> None:
+    with site() as house:
+        house.add()
+        house.clock.advance(-7 * 86_400)
+        token = house.login()["access_token"]
+        assert house.me(bearer(token)).status == 200
+
+
+def test_where_every_key_is_gone_from_the_store_a_new_one_signs_at_once(store_url: str) -> None:
+    with site(store_url) as house:
+        house.add()
+        there = set(kids(house))
+        house.write(lambda connection: remove(connection, "auth", there))
+        house.client.run(house.plugin._keys._turn())
+        assert house.me(bearer(house.login()["access_token"])).status == 200
 
 
 def test_of_processes_that_start_at_once_one_makes_the_key(store_url: str) -> None:
