@@ -6,7 +6,7 @@ log in the same transaction, and announced.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
@@ -37,7 +37,7 @@ class Account:
 
     subject: str
     name: str
-    password: str | None
+    password: str | None = field(repr=False)
     password_set: float | None
     password_until: float | None
     roles: frozenset[str]

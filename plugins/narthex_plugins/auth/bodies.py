@@ -61,8 +61,8 @@ async def _body(request: Request) -> bytes:
 def _from_json(body: bytes) -> Mapping[str, str]:
     try:
         members = parse_object(body)
-    except ValueError as error:
-        raise Unreadable(400, f"the body is not a JSON object: {error}") from None
+    except ValueError:  # whose text may be that of the decoder, which is not for callers
+        raise Unreadable(400, "the body is not a JSON object, or not one with a single meaning") from None
     fields: dict[str, str] = {}
     for name, value in members.items():
         if isinstance(value, bool):

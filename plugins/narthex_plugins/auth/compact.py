@@ -6,7 +6,7 @@ understood. `crit` names members that must be understood, and none is, so its pr
 The JSON forms of a JWS and encrypted tokens (five parts) are refused.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from narthex_plugins.auth.refusals import TokenCode, TokenRefused
@@ -44,7 +44,7 @@ class Compact:
     header: Header
     signed: bytes
     payload: bytes
-    signature: bytes
+    signature: bytes = field(repr=False)
 
 
 def parse_compact(token: str | bytes, max_size: int = MAX_SIZE) -> Compact:

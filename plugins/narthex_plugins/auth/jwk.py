@@ -6,7 +6,7 @@ keys, one for each.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
@@ -41,7 +41,7 @@ class VerifyingKey:
 
     kid: str | None
     algorithm: str
-    key: object
+    key: object = field(repr=False)
 
 
 def load_jwk(jwk: Mapping[str, object] | str | bytes, algorithms: Collection[str]) -> VerifyingKey:

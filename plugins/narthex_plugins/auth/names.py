@@ -1,5 +1,6 @@
 """Names of accounts: how they are compared, and which there may be."""
 
+import re
 import unicodedata
 from typing import Final
 
@@ -7,6 +8,11 @@ LONGEST_NAME: Final = 128
 """Characters; folding makes at most three times as many bytes of the table's 255 of what people really use."""
 _PUNCTUATION: Final = frozenset("!#$%&'*+-./=?@^_`{|}~:")
 """ASCII that stands in e-mail addresses and in names of other systems."""
+
+_UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+).match
+"""Letters and marks that nobody sees (Default_Ignorable_Code_Point of Unicode): two names would look like one."""
 
 
 def canonical(name: str) -> str | None:
@@ -28,4 +34,4 @@ def canonical(name: str) -> str | None:
 
 
 def _may_stand(character: str) -> bool:
-    return character in _PUNCTUATION or unicodedata.category(character)[0] in "LMN"
+    return character in _PUNCTUATION or (unicodedata.category(character)[0] in "LMN" and not _UNSEEN(character))

@@ -12,7 +12,7 @@ opens nothing.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
@@ -41,7 +41,7 @@ class Refreshed:
     """
 
     session: Session
-    token: str
+    token: str = field(repr=False)
     again: bool = False
 
 

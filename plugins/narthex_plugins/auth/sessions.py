@@ -6,6 +6,7 @@ appended to a rising log in the same transaction, so that every process can forg
 """
 
 import json
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ PAGE: Final = 500
 """Rows that one sweep takes away."""
 _AGENT: Final = 200
 _ADDRESS: Final = 64
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def new_secret() -> str:
@@ -59,9 +61,8 @@ class Client:
     agent: str | None = None
 
     def columns(self) -> dict[str, str | None]:
-        """As it is kept: bounded, whatever the client sends."""
-        agent = None if self.agent is None else self.agent[:_AGENT]
-        return {"address": None if self.address is None else self.address[:_ADDRESS], "agent": agent}
+        """As it is kept, whatever the client sends: bounded, without what steers a terminal or PostgreSQL refuses."""
+        return {"address": _shown(self.address, _ADDRESS), "agent": _shown(self.agent, _AGENT)}
 
 
 class SessionRows:
@@ -193,6 +194,10 @@ class StoredSessions:
         self._seen[session_id] = now
         client = Client(address, agent)
         self._store.post(lambda connection: self._rows.touch(connection, session_id, client, now))
+
+
+def _shown(text: str | None, most: int) -> str | None:
+    return None if text is None else _CONTROL.sub("\ufffd", text[:most])
 
 
 def _first(connection: Connection, which: object) -> Session | None:

@@ -280,3 +280,23 @@ def test_what_is_over_is_swept_away() -> None:
         house.write(house.plugin._sweep_page)
         for table in ("auth_sessions", "auth_refresh_tokens", "auth_ended"):
             assert house.write(lambda c, t=table: c.exec_driver_sql(f"SELECT * FROM {t}").fetchall()) == []  # type: ignore[misc]  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"{", b'{"username": ' + b"1" * 5000 + b"}", b'{"username": "\\ud800"}', b"[" * 50]
+)
+def test_what_a_decoder_says_of_a_body_is_not_for_callers(body: bytes) -> None:
+    with site() as house:
+        reply = house.client.post(LOGIN, [("content-type", "application/json")], body)
+    said = "the body is not a JSON object, or not one with a single meaning"
+    assert (reply.status, reply.json()["error_description"]) == (400, said)
+
+
+@pytest.mark.parametrize("agent", ["\0browser", "\x1b[2Jbrowser"])
+def test_whatever_a_client_calls_itself_its_session_is_kept(store_url: str, agent: str) -> None:
+    with site(store_url) as house:
+        subject = house.add()
+        reply = house.client.post(LOGIN, [("user-agent", agent)], json={"username": "alice", "password": PASSWORD})
+        [session] = house.client.run(house.plugin._sessions.list(subject))
+    assert reply.status == 200
+    assert session.agent == "\ufffd" + agent[1:]

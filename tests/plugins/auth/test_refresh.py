@@ -14,7 +14,9 @@ from narthex.clock import SystemClock
 from narthex.services import Session
 from narthex.store import Store
 from narthex.testing import FixedClock, Reply
+from narthex_plugins.auth.accounts import Account
 from narthex_plugins.auth.events import RefreshReused, SessionEnded, TokenRefreshed
+from narthex_plugins.auth.jwk import VerifyingKey
 from narthex_plugins.auth.refresh import (
     Outcome,
     Refreshed,
@@ -221,3 +223,11 @@ def test_an_unknown_session_is_nobodys(make_store: MakeStore) -> None:
             await store.stop()
 
     assert asyncio.run(main()) == Unknown()
+
+
+def test_what_is_passed_around_shows_no_secret() -> None:
+    session = Session("s", "1", 0, 0, 0)
+    account = Account("1", "alice", "$argon2id$", None, None, frozenset(), frozenset(), False, 0)
+    secret = VerifyingKey(None, "HS256", b"a-shared-secret")
+    said = repr([Refreshed(session, "narthex_rt_new"), account, secret])
+    assert not [one for one in ("narthex_rt_", "argon2", "shared") if one in said]

@@ -57,6 +57,11 @@ def test_what_cannot_be_told_apart_or_seen_is_no_name(name: str) -> None:
     assert canonical(name) is None
 
 
+@pytest.mark.parametrize("unseen", ["\u034f", "\u115f", "\u17b4", "\u180b", "\u3164", "\ufe0f", "\uffa0", "\U000e0100"])
+def test_no_name_looks_like_another_by_what_nobody_sees(unseen: str) -> None:
+    assert canonical(f"alice{unseen}") is None
+
+
 # -- who may log in
 
 
