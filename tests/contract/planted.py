@@ -585,7 +585,7 @@ class LeavesAThread(Sound):
 
     @hookimpl
     def start(self) -> None:
-        threading.Thread(target=time.sleep, args=(2,), daemon=True, name="planted").start()
+        threading.Thread(target=time.sleep, args=(20,), daemon=True, name="planted").start()
 
 
 @caught_by("nothing_is_left_after_its_stop")

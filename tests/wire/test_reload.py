@@ -155,11 +155,17 @@ def test_where_nobody_serves_a_reload_says_so(tmp_path: Path) -> None:
     assert (said.returncode, "no `narthex run` of this user follows" in said.stderr) == (1, True)
 
 
-def test_the_way_in_is_closed_to_others_and_gone_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+@pytest.mark.parametrize("name", ["run", "run" * 40])  # longer than the address of a socket may be
+def test_the_way_in_is_closed_to_others_and_gone_at_the_end(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = tmp_path / name
+    runtime.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     with narthex_run("lasting:app", tmp_path, OFF) as house:
-        house.until(lambda: list((tmp_path / "narthex").glob("*.sock")))
-        assert (tmp_path / "narthex").stat().st_mode & 0o777 == 0o700
+        house.until(lambda: list((runtime / "narthex").glob("*.sock")))
+        assert (runtime / "narthex").stat().st_mode & 0o777 == 0o700
+        assert reload(tmp_path / "narthex.toml").returncode == 0
         house.send(signal.SIGTERM)
         assert house.wait() == 0
-    assert not (tmp_path / "narthex").exists()
+    assert not (runtime / "narthex").exists()

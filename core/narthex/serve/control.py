@@ -11,8 +11,8 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,6 +23,7 @@ from narthex.serve.messages import tell
 
 _PATIENCE: Final = 120.0  # seconds a command waits for its answer: plugins may take their time to start
 _HEARD: Final = 5.0  # seconds a caller may take to say what it wants
+_ROOM: Final = 100  # bytes of a socket's path, on every system
 _Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -47,14 +48,36 @@ async def control(config: Path, reload: Callable[[], Awaitable[Outcome]]) -> Asy
     finally:
         server.close()
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # others are still there
-            path.parent.rmdir()
+        _tidy(path.parent)
 
 
 async def _open(config: Path, answer: _Answer) -> tuple[asyncio.Server, Path]:
     path = _directory() / f"{_name(config)}-{os.getpid()}.sock"
     path.unlink(missing_ok=True)  # of a process that had our number before us
-    return await asyncio.start_unix_server(answer, path), path
+    try:
+        with _short(path) as short:
+            return await asyncio.start_unix_server(answer, short), path
+    except OSError:
+        _tidy(path.parent)
+        raise
+
+
+@contextmanager
+def _short(path: Path) -> Generator[str]:
+    """The path in as few bytes as an address has room for (108 on Linux): by way of its open directory."""
+    if len(os.fsencode(path)) < _ROOM or not Path("/proc/self/fd").is_dir():
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+def _tidy(directory: Path) -> None:
+    with suppress(OSError):  # others are still there
+        directory.rmdir()
 
 
 async def _answer(
@@ -82,7 +105,8 @@ def ask_all(config: Path) -> dict[int, Outcome]:
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(_PATIENCE)
             try:
-                line.connect(str(path))
+                with _short(path) as short:
+                    line.connect(short)
             except ConnectionRefusedError:
                 path.unlink(missing_ok=True)  # left by a process that was killed
                 continue
