@@ -2,6 +2,8 @@
 # PORT=8080 make demo    another port          PYTHON=/path/to/python make test    another interpreter
 
 PORT ?= 8000
+# Files of tests that are run at a time.
+JOBS ?= auto
 # The first of these that runs and is new enough; named here so that the choice can be overruled.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -30,8 +32,14 @@ demo: $(VENV)/.demo
 	@# With a terminal the demo gets a process group of its own, so that Ctrl-C ends it and not make.
 	@if [ -t 0 ]; then set -m; fi; $(BIN)/narthex demo --port $(PORT); status=$$?; [ $$status -eq 130 ] || exit $$status
 
+# All of them side by side, but for those that starve, kill and time processes. With ARGS just what they say.
 test: $(VENV)/.test
+ifeq ($(ARGS),)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore tests/fault
+	$(BIN)/python -m pytest tests/fault
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 # Of this `make test` runs a sample.
 fault: $(VENV)/.test
