@@ -12,8 +12,11 @@ from tests.plugins.auth.site import HERE, PASSWORD, Site, bearer, site
 
 
 def get(house: Site, cookie: str, path: str = "/somewhere") -> int | None:
+    async def written() -> None:
+        await house.plugin._store.write(lambda _connection: None)  # what was posted before it is written by then
+
     status = house.client.get(path, [("cookie", cookie)]).status
-    house.client.run(house.plugin._store.write(lambda _connection: None))  # what was posted is written before it
+    house.client.run(written())
     return status
 
 

@@ -17,7 +17,7 @@ def _dressed(app: App) -> App:
     from tests.wire.differential.observers import configuration
 
     # What an app returns is nobody's type to declare, but it is seen.
-    return Narthex(app, configuration(os.environ["DIFFERENTIAL_AS"], PLACE))  # type: ignore[arg-type]
+    return Narthex(app, configuration(os.environ["DIFFERENTIAL_AS"], PLACE))
 
 
 _site: Final = import_module(f"tests.wire.differential.sites.{os.environ['DIFFERENTIAL_SITE']}")
