@@ -14,7 +14,7 @@ from narthex.errors import ConfigError, PluginError
 GROUP: Final = "narthex"
 PLANNED: Final = frozenset(
     (
-        *("auth", "revocation", "audit", "metrics", "tracing"),
+        *("auth", "audit", "metrics", "tracing"),
         *("notifications", "events", "alerts", "console", "canvas", "secretscan"),
     )
 )

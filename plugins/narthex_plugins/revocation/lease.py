@@ -52,7 +52,7 @@ class Lease:
             began: before anything of it was read.
             mark: of the link, read before that too.
         """
-        if began >= self._floor:
+        if began > self._floor:  # at the same tick nobody can say which was first
             self.began, self._until, self._mark = began, began + self.seconds, mark
 
     def end(self, now: float = float("-inf")) -> None:
