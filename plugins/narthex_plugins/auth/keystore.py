@@ -216,16 +216,22 @@ class Keystore:
     async def _look(self, *, strict: bool) -> None:
         async with self._looking:
             found = await self._store.read(lambda connection: rows(connection, self._instance))
-            known = {key.kid: key for key in self._ring.keys}
-            keys: list[Key] = []
+            # A key that is open already is not opened again: it may have been sealed anew since, under a key to come.
+            signers = {key.kid: key.signer for key in self._ring.keys}
             trouble = ""
             for row in found:
                 try:
-                    keys.append(_key(row, known.get(row["kid"]), self._sealer))
+                    if row["kid"] not in signers:  # off the loop: an RSA key is checked for 30 ms
+                        signers[row["kid"]] = await asyncio.to_thread(_open, row, self._sealer)
                 except SealBroken as error:
                     if strict:
                         raise
                     trouble = f"key {row['kid']}: {error}"
+            keys = [
+                Key(signers[row["kid"]], row["created"], row["signs_at"], row["lifetime"])
+                for row in found
+                if row["kid"] in signers
+            ]
             if trouble and trouble != self.trouble:
                 _log.error("%s", trouble)
             self.trouble = trouble
@@ -309,11 +315,6 @@ def reseal(connection: Connection, instance: str, old: Sealer, new: Sealer) -> i
     return done
 
 
-def _key(row: RowMapping, known: Key | None, sealer: Sealer) -> Key:
-    # A key that is open already is not opened again: it may have been sealed anew since, under a key to come.
-    if known is None:
-        private = sealer.open(row["sealed"], purpose(row["instance"], row["kid"], row["algorithm"]))
-        signer = load_signing_key(private, row["algorithm"])
-    else:
-        signer = known.signer
-    return Key(signer, row["created"], row["signs_at"], row["lifetime"])
+def _open(row: RowMapping, sealer: Sealer) -> SigningKey:
+    private = sealer.open(row["sealed"], purpose(row["instance"], row["kid"], row["algorithm"]))
+    return load_signing_key(private, row["algorithm"])

@@ -2,17 +2,22 @@
 
 import json
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from narthex.config import Secret
 from narthex.errors import ConfigError, StartError
 from narthex.testing import Client, FixedClock
+from narthex_plugins.auth import keystore
 from narthex_plugins.auth.events import KeyAdded, KeyGone
-from narthex_plugins.auth.keystore import LOOK, remove, reseal, rows
+from narthex_plugins.auth.keystore import LOOK, remove, reseal, rows, sealed_row
 from narthex_plugins.auth.sealing import Sealer
+from narthex_plugins.auth.signing import SigningKey, load_signing_key, new_signing_key
+from narthex_plugins.auth.tables import keys as keys_table
 from tests.plugins.auth.site import KEY, Site, bearer, plugin_of, settings, site
 
 
@@ -64,6 +69,20 @@ def test_where_every_key_is_gone_from_the_store_a_new_one_signs_at_once(store_ur
         house.write(lambda connection: remove(connection, "auth", there))
         house.client.run(house.plugin._keys._turn())
         assert house.me(bearer(house.login()["access_token"])).status == 200
+
+
+def test_keys_are_made_and_opened_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+
+    def noted(private: bytes, algorithm: str) -> SigningKey:
+        threads.add(threading.get_ident())
+        return load_signing_key(private, algorithm)
+
+    monkeypatch.setattr(keystore, "load_signing_key", noted)
+    with site() as house:
+        assert rotate(house) in kids(house)
+    assert len(threads) > 0
+    assert threading.get_ident() not in threads
 
 
 def test_of_processes_that_start_at_once_one_makes_the_key(store_url: str) -> None:
@@ -198,10 +217,9 @@ def test_keys_sealed_anew_are_read_by_the_next_start_and_not_missed_by_those_tha
 def test_a_row_that_cannot_be_opened_is_told_and_the_others_go_on() -> None:
     with site() as house:
         keys = house.plugin._keys
-        stranger = Sealer(Secret("the key of another deployment, say"))
-        keys_sealer, keys._sealer = keys._sealer, stranger
-        house.client.run(keys._make(house.clock.now(), lambda _: True))
-        keys._sealer = keys_sealer
+        stranger, now = Sealer(Secret("the key of another deployment, say")), house.clock.now()
+        row = sealed_row("auth", new_signing_key("ES256"), keys._policy, stranger, now, now)
+        house.write(lambda connection: connection.execute(insert(keys_table), row))
         house.client.run(keys._turn())
         assert len(kids(house)) == 1
         assert "another secret key" in keys.trouble
