@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, cast
 
+from narthex.serve.exits import Exit
 from narthex.serve.following import Outcome
 from narthex.serve.line import dump
 from narthex.serve.messages import tell
@@ -107,16 +108,26 @@ def ask_all(config: Path) -> dict[int, Outcome]:
             try:
                 with _short(path) as short:
                     line.connect(short)
-            except ConnectionRefusedError:
-                path.unlink(missing_ok=True)  # left by a process that was killed
+            except (ConnectionRefusedError, FileNotFoundError):
+                path.unlink(missing_ok=True)  # left by a process that was killed, or just gone
                 continue
-            line.sendall(dump({"do": "reload"}))
-            with line.makefile("rb") as answer:
-                said = answer.readline()
-        pid = int(path.stem.rpartition("-")[2])
-        heard = cast("dict[str, Any]", json.loads(said)) if said else {"refused": "it ended meanwhile", "exit": 1}
-        answers[pid] = Outcome.heard(heard)
+            answers[int(path.stem.rpartition("-")[2])] = _ask(line)
     return answers
+
+
+def _ask(line: socket.socket) -> Outcome:
+    """What one process answers; one that does not must not keep the others from being asked."""
+    try:
+        line.sendall(dump({"do": "reload"}))
+        with line.makefile("rb") as answer:
+            said = answer.readline()
+    except TimeoutError:
+        return Outcome(refused=f"no answer within {_PATIENCE:g} s", exit=Exit.FINDING)
+    except OSError:
+        said = b""
+    if not said.endswith(b"\n"):
+        return Outcome(refused="it ended meanwhile", exit=Exit.FINDING)
+    return Outcome.heard(cast("dict[str, Any]", json.loads(said)))
 
 
 def _directory() -> Path:
