@@ -17,39 +17,29 @@ class Headers(Mapping[str, str]):
     """Read-only header fields by case-insensitive name; repeats are kept.
 
     `headers["name"]` and `get` give the first value, `getlist` all of them in order, `raw` the pairs as they came.
-    The index is built on first use, about 1 µs for ten fields, and only what is asked for is decoded.
+    They are read when the object is made, about 1 µs for ten fields; only what is asked for is decoded.
+
+    Attributes:
+        index: lower-case name to first value, as bytes.
+        names: every name in lower case, one a line: cheap to search for a prefix that is hardly ever there.
+        repeated: whether any field came more than once.
     """
 
-    __slots__ = ("_first", "_names", "raw")
+    __slots__ = ("index", "names", "raw", "repeated")
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self.raw: Sequence[tuple[bytes, bytes]] = raw if isinstance(raw, (list, tuple)) else list(raw)
-        self._first: dict[bytes, bytes] | None = None
-        self._names = b""
-
-    @property
-    def index(self) -> dict[bytes, bytes]:
-        """Lower-case name to first value, as bytes."""
-        first = self._first
-        if first is None:
-            first = dict(reversed(self.raw))  # reversed: the first of several stays
-            names = b"\n".join(first)
-            lowered = names.lower()
-            if names != lowered:  # ASGI wants lower case; a server that does not care must not hide a field
-                first = dict(reversed([(name.lower(), value) for name, value in self.raw]))
-            self._first, self._names = first, lowered
-        return first
-
-    @property
-    def names(self) -> bytes:
-        """Every name in lower case, one a line: cheap to search for a prefix that is hardly ever there."""
-        _ = self.index
-        return self._names
-
-    @property
-    def repeated(self) -> bool:
-        """Whether any field came more than once."""
-        return len(self.index) != len(self.raw)
+        fields: Sequence[tuple[bytes, bytes]] = raw if isinstance(raw, (list, tuple)) else list(raw)
+        first = dict(fields)
+        names = b"\n".join(first)
+        lowered = names.lower()
+        if names != lowered:  # ASGI wants lower case; a server that does not care must not hide a field
+            first = dict(reversed([(name.lower(), value) for name, value in fields]))
+        elif len(first) != len(fields):
+            first = dict(reversed(fields))  # reversed: the first of several stays
+        self.raw = fields
+        self.index = first
+        self.names = lowered
+        self.repeated = len(first) != len(fields)
 
     def __getitem__(self, name: str) -> str:
         return self.index[name.lower().encode("latin-1")].decode("latin-1")
@@ -60,7 +50,7 @@ class Headers(Mapping[str, str]):
         index = self.index
         if key not in index:
             return []
-        if len(index) == len(self.raw):
+        if not self.repeated:
             return [index[key].decode("latin-1")]
         return [value.decode("latin-1") for field, value in self.raw if field.lower() == key]
 

@@ -24,20 +24,19 @@ class Dress:
         self._starlette = "starlette" in expose
         self._headers = "headers" in expose
         self._client = "client" in expose
-        self._identified = identified
+        self._marked = identified or self._headers
         self.needed = identified or bool(expose)
 
     def scope(self, exchange: Exchange, scope: Scope, state: dict[str, Any] | None) -> Scope:
         """A shallow copy of the scope with what was asked for; the caller's own is not written to."""
         own = dict(scope)
         identity = exchange.identity
-        if self._identified or self._headers:
+        if self._marked:
             own["narthex.identity"] = identity
-            raw = scope["headers"]
-            if b"narthex" in exchange.headers.names and any(_is_ours(name) for name, _ in raw):
-                raw = own["headers"] = [(name, value) for name, value in raw if not _is_ours(name)]
+            if b"narthex" in exchange.headers.names and any(_is_ours(name) for name, _ in scope["headers"]):
+                own["headers"] = [(name, value) for name, value in scope["headers"] if not _is_ours(name)]
             if self._headers and identity is not None:
-                own["headers"] = [*raw, *_fields(identity)]
+                own["headers"] = [*own["headers"], *_fields(identity)]
         if self._starlette:
             own["user"], own["auth"] = _as_starlette(identity)
         if self._client:

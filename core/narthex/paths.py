@@ -60,6 +60,10 @@ _ODD: Final = re.compile(
     r"|(?P<encoded>%(?:00|2[ef]|5c))",
     re.IGNORECASE,
 )
+_UNKNOWN: Final = object()  # equal to no raw path, None included
+_KNOWN_PATHS: Final = 4096
+_LONGEST_KNOWN: Final = 256
+"""Paths remembered as not odd, and the longest among them in characters: under 4 MB, whatever is asked."""
 _ODD_RAW: Final = re.compile(rb"%(?:00|2f|5c)", re.IGNORECASE)
 _REASONS: Final = {
     "double": "double slash",
@@ -97,6 +101,33 @@ def odd_path(scope: Scope, own_root: str = "") -> str | None:
         return "encoded slash, backslash or NUL"
     root: str | None = own_root or scope.get("root_path")
     return _odd_root(path, root, anywhere=not own_root) if root else None
+
+
+class KnownPaths:
+    """Remembers paths that are not odd: most were asked for before, and one look-up costs less than looking again.
+
+    Args:
+        own_root: the app's own prefix, as for `odd_path`.
+    """
+
+    def __init__(self, own_root: str = "") -> None:
+        self._own_root = own_root
+        self._even: dict[str, bytes | None] = {}
+
+    def odd(self, scope: Scope) -> str | None:
+        """Say what `odd_path` says. A path that may stand on a prefix is looked at each time."""
+        path: str = scope["path"]
+        raw: bytes | None = scope.get("raw_path")
+        even = self._even
+        # Both spellings: what is even decoded may have been odd as it came.
+        if even.get(path, _UNKNOWN) == raw and not (self._own_root or scope.get("root_path")):
+            return None
+        why = odd_path(scope, self._own_root)
+        if why is None and len(path) <= _LONGEST_KNOWN and (raw is None or len(raw) <= 3 * _LONGEST_KNOWN):
+            if len(even) >= _KNOWN_PATHS:
+                even.clear()  # somebody walks random paths; the known ones come back by themselves
+            even[path] = raw
+        return why
 
 
 def _odd_root(path: str, root: str, *, anywhere: bool) -> str | None:

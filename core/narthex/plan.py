@@ -51,6 +51,7 @@ class Plan:
     Attributes:
         open: credentials are optional here, and `authorize` is skipped.
         quiet: no access line, no span, not counted; refusals, errors and audit records are never quiet.
+        judged: something is asked before the app; worked out from the others.
         guarded: the stages hold a guard, identifier or policy, so several credentials are refused.
         strict: odd paths are refused too.
         taken: the plugin endpoint that answers, or None where the app does.
@@ -72,3 +73,9 @@ class Plan:
     witness: tuple[Step, ...] = ()
     respond: tuple[Step, ...] = ()
     observe: tuple[Step, ...] = ()
+    judged: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        stages = (self.admit, self.authenticate, self.vet, self.authorize, self.witness)
+        judged = self.guarded or self.taken is not None or bool(self.allowed_methods) or any(stages)
+        object.__setattr__(self, "judged", judged)

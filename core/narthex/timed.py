@@ -1,13 +1,16 @@
 """Await a hook under a time limit, without paying for a timer when it does not wait at all.
 
 Most async hooks finish without suspending: the credential is in the cache, the list is in memory. Such a call is
-driven once by hand and costs no timer. Only a coroutine that really waits is resumed inside `asyncio.timeout`.
+driven once by hand and costs no timer, and no coroutine of ours. Only one that really waits is resumed inside
+`asyncio.timeout`.
 """
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import Any
+from types import CoroutineType
+from typing import Any, Final
+
+_COROUTINE: Final[type[object]] = CoroutineType
 
 
 class _Resume:
@@ -38,21 +41,39 @@ class _Resume:
                 return stop.value
 
 
-async def timed(awaitable: Awaitable[Any], seconds: float | None) -> Any:
-    """The awaitable's result, or TimeoutError after `seconds`.
+class Waiting:
+    """What did not answer at once, and the seconds it may take."""
 
-    A coroutine that swallows the cancellation and answers late has timed out all the same.
+    __slots__ = ("_rest", "_seconds")
+
+    def __init__(self, rest: Awaitable[Any], seconds: float | None) -> None:
+        self._rest = rest
+        self._seconds = seconds
+
+    async def end(self) -> Any:
+        """The result, or TimeoutError. A coroutine that swallows the cancellation and answers late has timed out."""
+        async with asyncio.timeout(self._seconds) as limit:
+            result = await self._rest
+        if limit.expired():
+            raise TimeoutError
+        return result
+
+
+def begin(awaitable: Coroutine[Any, Any, Any], seconds: float | None) -> Any:
+    """Drive it to its first suspension: its result, or a `Waiting` to be ended within `seconds` from now.
+
+    Of anything but a coroutine all is left to do.
     """
-    if seconds is None or not inspect.iscoroutine(awaitable):
-        async with asyncio.timeout(seconds) as limit:
-            result = await awaitable
-    else:
-        try:
-            pending = awaitable.send(None)
-        except StopIteration as stop:
-            return stop.value
-        async with asyncio.timeout(seconds) as limit:
-            result = await _Resume(awaitable, pending)
-    if limit.expired():
-        raise TimeoutError
-    return result
+    if _COROUTINE is not type(awaitable):
+        return Waiting(awaitable, seconds)
+    try:
+        pending: object = awaitable.send(None)
+    except StopIteration as stop:
+        return stop.value
+    return Waiting(_Resume(awaitable, pending), seconds)
+
+
+async def timed(awaitable: Any, seconds: float | None) -> Any:
+    """The awaitable's result, or TimeoutError after `seconds`."""
+    given = begin(awaitable, seconds)
+    return await given.end() if type(given) is Waiting else given

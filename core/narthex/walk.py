@@ -5,7 +5,7 @@ finishes on the one it began with.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from operator import is_not
 from typing import Any, Final
@@ -22,7 +22,7 @@ from narthex.frameworks import framework_of, own_root
 from narthex.house import Estate
 from narthex.loader import Built
 from narthex.passage import INTENT_UNRECORDED, Passage, Terms
-from narthex.paths import odd_path
+from narthex.paths import KnownPaths
 from narthex.plan import Plan
 from narthex.proxies import TrustedProxies
 from narthex.stages import StageRunner
@@ -69,6 +69,7 @@ class Walk:
             own_root=self.chain.own_root,
             app=app,
         )
+        self._paths = KnownPaths(self.chain.own_root)
         self._live = estate.live
         self._state = state
         self._serving = serving
@@ -83,6 +84,7 @@ class Walk:
             until_expiry=settings.outlive == "token",
         )
         self._dress = Dress(settings.expose, identified=bool(self.chain.steps["authenticate"]))
+        self._dressed = self._dress.needed or state is not None
         self._problem = settings.errors == "problem"
         untouched = self._outside is None and self._inside is app and not self._dress.needed
         self.bare = self.chain.bare and untouched and not self._problem
@@ -107,7 +109,7 @@ class Walk:
                     given = await self._outside(scope, passage.receive, passage.send)
                 finally:
                     _passage_var.reset(token)
-            if passage.ended:
+            if passage.ending is not None and passage.ended:
                 await passage.said()
         except asyncio.CancelledError:
             if not passage.cancelled or not _uncancelled():
@@ -116,7 +118,7 @@ class Walk:
             if not await self._settled(passage, error):
                 raise
         else:
-            if passage.cancelled:  # and the app has made nothing of it
+            if passage.ending is not None and passage.cancelled:  # and the app has made nothing of it
                 _uncancelled()
         finally:
             self._live.discard(passage)
@@ -139,9 +141,32 @@ class Walk:
         return await self._walk(passage, scope, receive, send)
 
     async def _walk(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> Any:
+        """The stages, and then the app, or a plugin's endpoint; hands the keys it set back to the caller's scope."""
+        exchange = passage.exchange
+        verdict = await self._judge(exchange, exchange.plan) if exchange.plan.judged else None
+        if verdict is not None:
+            await passage.finish(verdict, send)
+            return None
+        passage.task = asyncio.current_task()
+        own = worn = scope
+        if self._dressed and exchange.plan.taken is None:
+            exchange.app_scope = own = self._dress.scope(exchange, scope, self._state)
+            worn = dict(own)
+        try:
+            given = await self._serve(exchange, own, receive, send)
+        finally:
+            # What most apps set are new keys; only where there are none has each value to be looked at.
+            if own is not worn and (len(own) != len(worn) or any(map(is_not, own.values(), worn.values()))):
+                hand_back(own, worn, scope)
+        left = exchange.verdict
+        if isinstance(left, Deny) and not passage.started and not passage.refused:
+            given = None
+            await passage.finish(left, send)  # a guard refused, and the app caught it and said nothing
+        return given
+
+    async def _judge(self, exchange: Exchange, plan: Plan) -> Deny | Answer | None:
         """The stages in order; the first refusal or answer ends it."""
-        exchange, runner = passage.exchange, self._runner
-        plan = exchange.plan
+        runner = self._runner
         verdict: Deny | Answer | None = None
         if plan.guarded:
             verdict = self._odd(exchange, strict=plan.strict)
@@ -160,48 +185,28 @@ class Walk:
                 verdict = await runner.policies(exchange, plan.authorize, known=bool(plan.authenticate))
         if verdict is None and plan.witness and not await runner.witness(exchange, plan.witness):
             verdict = INTENT_UNRECORDED
-        if verdict is None:
-            given = await self._serve(passage, scope, receive, send)
-            left = exchange.verdict
-            if isinstance(left, Deny) and not passage.started and not passage.refused:
-                given = None
-                await passage.finish(left, send)  # a guard refused, and the app caught it and said nothing
-            return given
-        await passage.finish(verdict, send)
-        return None
+        return verdict
 
     def _odd(self, exchange: Exchange, *, strict: bool) -> Deny | None:
         """Refuse what two parsers could read in two ways: odd paths, doubled credentials."""
         scope = exchange.app_scope
-        why = odd_path(scope, self.chain.own_root) if strict else None
+        why = self._paths.odd(scope) if strict else None
         if why is not None:
             return Deny(400, "odd_path", why)
-        if exchange.kind == "http" and scope["method"].upper() == "WEBSOCKET":
+        if exchange.kind == "http" and len(scope["method"]) == 9 and scope["method"].upper() == "WEBSOCKET":
             return Deny(400, "odd_method", "rules name websockets so")
         headers = exchange.headers
         if headers.repeated and len(headers.getlist("authorization")) > 1:
             return Deny(400, "credentials_ambiguous", "several Authorization fields")
         return None
 
-    async def _serve(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Let the app, or a plugin's endpoint, answer; hand the keys it set back to the caller's scope."""
-        exchange = passage.exchange
-        passage.task = asyncio.current_task()
+    def _serve(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> Awaitable[Any]:
+        """The app, or a plugin's endpoint, to be awaited."""
         taken = exchange.plan.taken
-        if taken is not None:
-            exchange.route = taken.path
-            await serve_endpoint(taken, exchange, scope, receive, send)
-            return None
-        if not self._dress.needed and self._state is None:
-            return await self._inside(scope, receive, send)
-        own = self._dress.scope(exchange, scope, self._state)
-        exchange.app_scope = own
-        worn = dict(own)
-        try:
-            return await self._inside(own, receive, send)
-        finally:
-            if len(own) != len(worn) or any(map(is_not, own.values(), worn.values())):
-                hand_back(own, worn, scope)
+        if taken is None:
+            return self._inside(scope, receive, send)
+        exchange.route = taken.path
+        return serve_endpoint(taken, exchange, scope, receive, send)
 
     async def _settled(self, passage: Passage, error: Exception) -> bool:
         """Whether the exception ends here; what the client gets is sent either way."""

@@ -95,10 +95,9 @@ class Reader:
 
     def may_have_cookie(self, headers: Headers) -> bool:
         """Whether a session cookie may be there; False is certain. Costs a look-up and a search of the value."""
-        index = headers.index
-        first = index.get(b"cookie")
+        first = headers.index.get(b"cookie")
         # Of a field that came several times the index has the first: any other may hold it.
-        return first is not None and (self._hint in first or len(index) != len(headers.raw))
+        return first is not None and (self._hint in first or headers.repeated)
 
     def is_own(self, headers: Headers, scheme: str, host: str) -> bool:
         """Whether the browser says that the request was made by a page of ours.

@@ -4,6 +4,9 @@ An app that never holds the credential cannot log it, forward it or have it stol
 is left as it is: apps that verify tokens themselves go on working.
 """
 
+from collections.abc import Awaitable
+from typing import Any
+
 from narthex.asgi import ASGIApp, Message, Receive, Scope, Send
 from narthex.context import exchange_var
 from narthex.dress import hand_back
@@ -20,27 +23,31 @@ class Hidden:
         self._app = app
         self._reader = reader
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the app, with a scope of its own where something has to go."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[Any]:
+        """Call the app, with a scope of its own where something has to go; without a coroutine of ours where not."""
         exchange = exchange_var.get()
         cookie = exchange is None or self._reader.may_have_cookie(exchange.headers)
-        offered: list[str] = (scope.get("subprotocols") or []) if scope["type"] == "websocket" else []
-        token = bool(offered) and any(one.startswith(SUBPROTOCOL) for one in offered)
+        token = scope["type"] == "websocket" and any(
+            one.startswith(SUBPROTOCOL) for one in scope.get("subprotocols") or ()
+        )
         if not cookie and not token:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._without(scope, receive, send, cookie=cookie, token=token)
+
+    async def _without(self, scope: Scope, receive: Receive, send: Send, *, cookie: bool, token: bool) -> Any:
+        exchange = exchange_var.get()
         own = dict(scope)
         if cookie:
             own["headers"] = self._reader.without_cookie(scope["headers"])
         if token:
-            own["subprotocols"] = without_token(offered)
+            own["subprotocols"] = without_token(scope["subprotocols"])
             own["headers"] = without_token_field(own["headers"])
             send = _not_echoing(send)
         if exchange is not None:
             exchange.app_scope = own
         worn = dict(own)
         try:
-            await self._app(own, receive, send)
+            return await self._app(own, receive, send)
         finally:
             hand_back(own, worn, scope)
 

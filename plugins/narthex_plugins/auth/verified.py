@@ -4,10 +4,9 @@ Only digests are kept, so a dump of the process's memory holds no credential of 
 The cache is bounded; what was used longest ago goes first. It holds no truth: whatever is not in it is verified anew.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-from cachetools import LRUCache
 
 from narthex.identity import Identity
 
@@ -35,19 +34,25 @@ class Verified:
     """
 
     def __init__(self, size: int, now: Callable[[], float]) -> None:
-        self._known: LRUCache[bytes, Known] = LRUCache(size)
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._size = size
         self._now = now
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, digest: bytes) -> Known | None:
-        """Who it was, if that was found out and still holds. Cost: one look-up, one look at the clock."""
-        try:
-            known = self._known[digest]
-        except KeyError:
+    def get(self, digest: bytes, now: float | None = None) -> Known | None:
+        """Who it was, if that was found out and still holds. Cost: one look-up, one look at the clock where not given.
+
+        Args:
+            digest: of the credential.
+            now: seconds since the epoch, where the caller has just looked.
+        """
+        known = self._known.get(digest)
+        if known is None:
             return None
-        if self._now() < known.until:
+        if (self._now() if now is None else now) < known.until:
+            self._known.move_to_end(digest)
             return known
         del self._known[digest]
         return None
@@ -55,6 +60,9 @@ class Verified:
     def put(self, digest: bytes, known: Known) -> None:
         """Remember; an older one may have to go."""
         self._known[digest] = known
+        self._known.move_to_end(digest)
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
 
     def forget(self, which: Callable[[Identity], bool]) -> None:
         """Forget some. Looks at all of them, which is rare."""
