@@ -4,9 +4,10 @@ import http.client
 import json
 import subprocess
 import sys
+import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -68,6 +69,13 @@ class Worker:
         self.send(method, path, token, body)
         return self.receive()
 
+    def insist(self, method: str, path: str, token: str = "", body: dict[str, object] | None = None) -> Reply:
+        """Ask again while the answer is 503, which a loaded machine may give where a look takes too long."""
+        deadline = time.monotonic() + LIMIT
+        while (reply := self.call(method, path, token, body)).status == 503 and time.monotonic() < deadline:
+            pass
+        return reply
+
     def close(self) -> None:
         self._connection.close()
 
@@ -78,7 +86,31 @@ class Site:
 
     house: House
     directory: Path
+    count: int
     workers: list[Worker] = field(default_factory=list)
+
+    def connect(self) -> None:
+        """Have a new connection to each of the workers: the app answers with its process id."""
+        self.close()
+        address, found = urlsplit(self.house.url), dict[int, Worker]()
+
+        def one_more() -> bool:
+            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=LIMIT)
+            connection.request("GET", "/")
+            with connection.getresponse() as response:
+                worker = Worker(connection, int(response.read()))
+            if found.setdefault(worker.pid, worker) is not worker:
+                worker.close()
+            return len(found) == self.count
+
+        self.house.until(one_more)
+        self.workers = list(found.values())
+
+    def close(self) -> None:
+        """Let the connections go."""
+        for worker in self.workers:
+            worker.close()
+        self.workers = []
 
     def ask(self, token: str) -> list[Reply]:
         """Show every worker a token, at once."""
@@ -100,9 +132,19 @@ class Site:
         assert reply.status == 200, reply.body
         return reply.json()
 
-    def accepted_by_all(self, token: str) -> bool:
-        """Whether every worker takes it."""
-        return all(reply.status == 200 for reply in self.ask(token))
+    def must_accept(self, token: str) -> None:
+        """Wait until every worker takes it: none has a reason not to."""
+        self.house.until(lambda: all(reply.status == 200 for reply in self.ask(token)))
+
+    def codes(self, token: str) -> set[str]:
+        """What the workers say to a token, asked at once; "accepted" where they take it."""
+        return {"accepted" if reply.status == 200 else reply.json()["code"] for reply in self.ask(token)}
+
+    def must_refuse(self, token: str, code: str) -> None:
+        """Nobody takes it, from now on; who could look says why."""
+        found = self.codes(token)
+        assert found <= {code, "revocation_list_stale"}, found
+        self.house.until(lambda: self.codes(token) == {code})
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -127,26 +169,7 @@ def site(directory: Path, store: str, *, workers: int = 4, lease: str = "1s") ->
         for arguments in (("alice",), ("root", "--admin")):
             done = narthex(directory, "users", "add", *arguments, "--password-stdin", text=PASSWORD)
             assert done.returncode == 0, done.stderr
-        with connected(house, directory, workers) as running:
-            yield running
-
-
-@contextmanager
-def connected(house: House, directory: Path, count: int) -> Iterator[Site]:
-    """A connection to each of the workers; the app answers with its process id."""
-    address = urlsplit(house.url)
-    found: dict[int, Worker] = {}
-    with ExitStack() as stack:
-
-        def one_more() -> bool:
-            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=LIMIT)
-            connection.request("GET", "/")
-            with connection.getresponse() as response:
-                pid = int(response.read())
-            worker = Worker(connection, pid)
-            stack.callback(worker.close)
-            found.setdefault(pid, worker)
-            return len(found) == count
-
-        house.until(one_more)
-        yield Site(house, directory, list(found.values()))
+        running = Site(house, directory, workers)
+        running.connect()
+        yield running
+        running.close()
