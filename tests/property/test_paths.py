@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from narthex.errors import ConfigError
-from narthex.paths import PathSet, Pattern, odd_path, route_path
+from narthex.paths import _KNOWN_PATHS, KnownPaths, PathSet, Pattern, odd_path, route_path
 
 SEGMENTS = st.lists(st.text("ab.", max_size=4), max_size=6)
 PATHS = SEGMENTS.map(lambda segments: "/" + "/".join(segments))
@@ -89,3 +89,30 @@ def test_every_framework_sees_the_route_path_of_a_path_that_is_not_odd(path: str
 def test_the_quick_look_never_hides_an_odd_path(path: str) -> None:
     odd = re.search(r"//|\\|[\x00-\x1f]|/\.\.?(?:[/;]|\Z)|%(?:00|2[EFef]|5[Cc])", path)
     assert (odd_path({"path": path}) is not None) is bool(odd)
+
+
+ASKED = st.tuples(
+    st.sampled_from(["/a", "/a/b", "//a", "/a/.."]), st.sampled_from([None, b"/a", b"/a%2fb", b""]), ROOTS
+)
+
+
+@given(st.lists(ASKED, max_size=12), st.sampled_from(["", "/a"]))
+@example([("/a/b", b"/a", ""), ("/a/b", b"/a%2fb", "")], "")
+@example([("/a/b", None, ""), ("/a/b", None, "a")], "")
+def test_a_path_that_was_looked_at_before_is_judged_as_if_it_were_not(
+    asked: list[tuple[str, bytes | None, str]], own_root: str
+) -> None:
+    known = KnownPaths(own_root)
+    for path, raw, root in asked:
+        scope = {"path": path, "raw_path": raw, "root_path": root}
+        assert known.odd(scope) == odd_path(scope, own_root)
+
+
+def test_the_paths_remembered_are_bounded_in_number_and_in_length() -> None:
+    known = KnownPaths()
+    for number in range(3 * _KNOWN_PATHS):
+        assert known.odd({"path": f"/{number}"}) is None
+        assert len(known._even) <= _KNOWN_PATHS
+    assert known.odd({"path": "/" + "a" * 60_000}) is None
+    assert known.odd({"path": "/b", "raw_path": b"/" + b"%62" * 60_000}) is None
+    assert max(map(len, known._even)) < 10
