@@ -265,9 +265,9 @@ class Passage:
         """Let a start through: witnessed, with the plugins' headers."""
         exchange = self.exchange
         if self._phase != _WAITING:  # the app's mistake, and the server's to judge
-            if not self._own:  # else no mistake: a task of the app cannot know that the house has answered
+            if not self._own or exchange.status is None:
                 await self._send(message)
-            return
+            return  # no mistake where the house has answered: a task of the app cannot know
         if status == 101 and self._ordered is not None:
             await self._replace(Deny(401, "session_ended", self._ordered[0]))
             return
