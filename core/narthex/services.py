@@ -105,6 +105,10 @@ class TokenRevoker(Protocol):
     that cannot be said.
     """
 
+    async def is_revoked(self, identity: Identity) -> bool:
+        """Whether a request by this identity would be refused: for those who ask of a token without using it."""
+        ...
+
     async def revoke_token(self, token_id: str, issuer: str, expires_at: float, reason: str, by: str | None) -> None:
         """Refuse one token, by its `jti`, until it expires."""
         ...

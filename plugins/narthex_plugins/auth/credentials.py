@@ -11,7 +11,7 @@ methods that change something, and for every websocket, the browser's own word f
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -29,17 +29,17 @@ Via = Literal["header", "cookie", "websocket"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token, as it came."""
+    """A bearer token, as it came; its repr does not show it."""
 
-    text: str
+    text: str = field(repr=False)
     via: Via
 
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """The value of the session cookie, as it came."""
+    """The value of the session cookie, as it came; its repr does not show it."""
 
-    text: str
+    text: str = field(repr=False)
 
 
 Credential = Token | Cookie
@@ -171,7 +171,7 @@ def _same_origin(origin: str, scheme: str, host: str) -> bool:
         there_port, here_port = parts.port, here.port
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or parts.path or parts.query or not parts.hostname:
+    if parts.scheme not in ("http", "https") or parts.path or parts.query or "@" in parts.netloc or not parts.hostname:
         return False
     if parts.scheme == "http" and (scheme in ("https", "wss") or parts.hostname not in LOOPBACK):
         return False

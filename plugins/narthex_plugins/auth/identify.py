@@ -132,7 +132,9 @@ class Identifier:
 
     async def _by_token(self, token: Token, exchange: Exchange) -> Identity | Deny:
         field = b"Bearer " + token.text.encode("latin-1", "replace")
-        name = sha256(exchange.headers.index[b"authorization"] if token.via == "header" else b"ws" + field).digest()
+        # A NUL is in no header field: what came by a subprotocol is not found again by `known`, whatever a field says.
+        sent = exchange.headers.index[b"authorization"] if token.via == "header" else b"\0" + field
+        name = sha256(sent).digest()
         known = self._tokens.get(name)
         if known is None:
             try:
@@ -141,7 +143,9 @@ class Identifier:
                 return bearer_refused(401, refused.code, refused.detail)
             except IssuerUnavailable as error:  # told where it happens, once, and not at each request
                 return Deny(503, error.code, str(error), retry_after=error.retry_after)
-            self._tokens.put(name, known)
+            # Spelt with more spaces or in odd case it is good, but not remembered: one token must not fill the cache.
+            if sent in (b"\0" + field, field, b"bearer" + field[6:]):
+                self._tokens.put(name, known)
         return self._met(known, exchange)
 
     async def _verified(self, token: Token) -> Known:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import ClassVar, Final
 
 from sqlalchemy import Connection
@@ -171,7 +172,9 @@ class Auth:
         return self._known(exchange) or await self._identifier.identify(exchange)
 
     async def _follow_issuers(self) -> None:
-        from narthex_plugins.auth.issuers import ExternalIssuers  # noqa: PLC0415  only who has some needs httpx
+        # Only who has some needs httpx, which takes a tenth of a second to import: beside the loop, for a reload.
+        await asyncio.to_thread(import_module, "narthex_plugins.auth.issuers")
+        from narthex_plugins.auth.issuers import ExternalIssuers  # noqa: PLC0415
 
         own = self._settings
         issuers = ExternalIssuers(own.issuers, self._house, own.leeway, own.max_token_size, self._tokens)
@@ -193,7 +196,8 @@ class Auth:
             self._cookies.forget(lambda identity: identity.subject == event.subject)
         reason = _ENDING.get(type(event))
         if reason is not None:
-            await self._sessions.end_all(event.subject, reason)
+            # Those that began since the change, by the new password, are not meant: this may be told seconds later.
+            await self._sessions.end_all(event.subject, reason, begun=event.at)
 
     async def _sweep(self) -> None:
         """Take away from time to time what says nothing any more; processes do so at different times."""

@@ -18,7 +18,7 @@ from narthex_plugins.auth.claims import Expectations
 from narthex_plugins.auth.cookies import CookieJar
 from narthex_plugins.auth.credentials import Reader
 from narthex_plugins.auth.grants import Granted, Grants
-from narthex_plugins.auth.issuing import CLIENT
+from narthex_plugins.auth.issuing import CLIENT, identity_of_token
 from narthex_plugins.auth.keystore import Keystore
 from narthex_plugins.auth.logins import Wait
 from narthex_plugins.auth.refusals import TokenRefused
@@ -223,6 +223,8 @@ class Endpoints:
         claims = self._claims(token)
         if claims is None or ("sid" in claims and not await self._grants.live(str(claims["sid"]))):
             return answer({"active": False})
+        if self.revoker is not None and await self.revoker.is_revoked(identity_of_token(claims, "introspection")):
+            return answer({"active": False})  # RFC 7662 §2.2: active is what has not been revoked
         return answer({**claims, "active": True, "token_type": "Bearer"})
 
     async def jwks(self, request: Request) -> Response:

@@ -124,9 +124,13 @@ class SessionRows:
             self._link.announce(connection, self.log.name)
         return found
 
-    def end_all(self, connection: Connection, subject: str, reason: str, now: float) -> Sequence[str]:
-        """End every session of a subject; which they were."""
+    def end_all(
+        self, connection: Connection, subject: str, reason: str, now: float, begun: float | None = None
+    ) -> Sequence[str]:
+        """End every session of a subject, or those that began by then; which they were."""
         theirs = select(sessions.c.id).where(self._ours, sessions.c.subject == subject, sessions.c.ended.is_(None))
+        if begun is not None:
+            theirs = theirs.where(sessions.c.created <= begun)
         return self.end(connection, [str(one) for one in connection.execute(theirs).scalars()], reason, now)
 
     def touch(self, connection: Connection, session_id: str, client: Client, now: float) -> None:
@@ -179,10 +183,10 @@ class StoredSessions:
         self.outdated()
         return bool(found)
 
-    async def end_all(self, subject: str, reason: str) -> int:
-        """End every session of a subject; how many there were."""
+    async def end_all(self, subject: str, reason: str, *, begun: float | None = None) -> int:
+        """End every session of a subject, or those that began by then; how many there were."""
         now = self._clock.now()
-        found = await self._store.write(lambda connection: self._rows.end_all(connection, subject, reason, now))
+        found = await self._store.write(lambda connection: self._rows.end_all(connection, subject, reason, now, begun))
         self.outdated()
         return len(found)
 

@@ -60,7 +60,7 @@ class Checks:
         try:
             given = check()
             if is_async:
-                given = await timed(given, self._limit)  # type: ignore[arg-type]  # judged awaitable at boot
+                given = await timed(given, self._limit)  # judged awaitable at boot
         except TimeoutError:
             return Health("fail", "took too long")
         except Exception as error:  # noqa: BLE001  whatever a plugin raises; its text is the log's, not the probe's

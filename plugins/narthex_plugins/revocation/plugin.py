@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from sqlalchemy import Connection
 
-from narthex import Deny, Exchange, House, Route, hookimpl
+from narthex import Deny, Exchange, House, Identity, Route, hookimpl
 from narthex.errors import DependencyError
 from narthex.hooks import Health
 from narthex.services import Sessions, TokenRevoker
@@ -53,6 +53,7 @@ class Revocation:
         self._revoker = Revoker(store, rows, clock, settings.longest, self._follower)
         self._endpoints = Endpoints(settings, house, self._revoker)
         self._topic = self._follower.topic
+        self._revoker.judge = self._judge
         house.provide(TokenRevoker, self._revoker)
 
     @hookimpl
@@ -100,9 +101,9 @@ class Revocation:
         Cost: two clocks, the link's mark and up to four look-ups, without a suspension; a read of the store only when
             the lease has run out or the link says that something changed.
         """
-        identity = exchange.identity
-        if identity is None:
-            return None
+        return None if exchange.identity is None else await self._judge(exchange.identity)
+
+    async def _judge(self, identity: Identity) -> Deny | None:
         began, now = self._boottime(), self._now()
         if not self._checker.current(began, now, self._link.mark(self._topic)):
             try:

@@ -1,14 +1,16 @@
 """Revoking: commit, have everybody told, and return when nobody can accept it any more. The service `TokenRevoker`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from narthex.clock import Clock
 from narthex.errors import DependencyError
+from narthex.identity import Identity
 from narthex.services import Sessions
 from narthex.storage import Store
+from narthex.verdict import Deny
 from narthex_plugins.revocation.documents import Order
 from narthex_plugins.revocation.entries import Kind, Revocation
 from narthex_plugins.revocation.following import Follower
@@ -30,15 +32,24 @@ class Revoker:
 
     Attributes:
         sessions: the service of the plugin auth, where it is on; set at start.
+        judge: the verdict of the list, in a process that follows it.
     """
 
     def __init__(self, store: Store, rows: RevocationRows, clock: Clock, longest: float, follower: Follower) -> None:
         self.sessions: Sessions | None = None
+        self.judge: Callable[[Identity], Awaitable[Deny | None]] | None = None
         self._store = store
         self._rows = rows
         self._clock = clock
         self._longest = longest
         self._follower = follower
+
+    async def is_revoked(self, identity: Identity) -> bool:
+        """Whether a request by this identity would be refused."""
+        verdict = None if self.judge is None else await self.judge(identity)
+        if verdict is not None and verdict.status == 503:
+            raise DependencyError(verdict.reason, retry_after=verdict.retry_after)
+        return verdict is not None
 
     async def revoke_token(self, token_id: str, issuer: str, expires_at: float, reason: str, by: str | None) -> None:
         """Refuse one token, by its `jti`, until it expires."""
