@@ -89,6 +89,7 @@ def assert_located(text: str) -> int:
 @given(documents)
 @example("a.b.c = 1\n[x]\nhere_ = 3\n")
 @example("[x.y]\nhere_ = 2\n[x]\nhere_ = 4\n")
+@example(f"[[a]]\nhere_ = {HERE}\n0 = {HERE}\n[a]\nhere_ = {HERE}\n[a.0]\nhere_ = {HERE}\n")
 @example("[[a]]\nhere_ = 2\n[a.b]\nhere_ = 4\n[[a]]\nhere_ = 6\n[a.b]\nhere_ = 8\n")
 def test_every_value_is_found_on_the_line_that_it_says(document: str) -> None:
     text = numbered(document)

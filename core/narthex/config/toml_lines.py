@@ -58,7 +58,8 @@ class Line:
 
     def latest(self) -> "Line":
         """What a header that names this key goes on from: of an array of tables, its last element."""
-        return self.below[len(self.below) - 1] if self.array and self.below else self
+        # An array that has keys as well is not TOML; then any answer will do.
+        return self.below.get(len(self.below) - 1, self) if self.array else self
 
     def find(self, path: tuple[str | int, ...]) -> "Line | None":
         """The key at `path`, or None where the file does not have it."""
