@@ -54,7 +54,7 @@ def test_open_streams_and_sockets_end_cleanly_and_are_recorded(server: str, work
 
 
 # hypercorn's own supervisor passes no signal on to the process that serves, so there nobody hears of the stop in time;
-# granian cuts sockets off when it stops, and may not wait for the lifespan. `narthex run` mends all of it.
+# granian cuts sockets off when it stops. `narthex run` mends both.
 @pytest.mark.parametrize("server", ["uvicorn", "granian", "gunicorn"])
 def test_so_they_do_on_the_server_s_own_command_line(server: str, tmp_path: Path) -> None:
     (tmp_path / "narthex.toml").write_text(TOML)
@@ -79,8 +79,7 @@ def test_so_they_do_on_the_server_s_own_command_line(server: str, tmp_path: Path
         whole, codes = asyncio.run(main())
         running.wait(30)
         assert (whole, codes <= {1001, 1012} or server == "granian") == (20, True), running.output()
-    if server != "granian":  # its workers leave by os._exit, sometimes before the lifespan is over
-        assert recorded(tmp_path)[1] >= 40
+    assert recorded(tmp_path)[1] >= 40
 
 
 def test_a_probe_is_refused_from_the_signal_on(tmp_path: Path) -> None:
