@@ -60,6 +60,22 @@ class Store(Protocol):
         """Say among the members which configuration this process follows. Core does."""
         ...
 
+    def saw(self, log: str, version: int) -> Awaitable[None]:
+        """Say among the members how far this process has read a log; they know when it returns.
+
+        Raises:
+            DependencyError: the store does not take it.
+        """
+        ...
+
+    def behind(self, log: str, version: int) -> Awaitable[Sequence[str]]:
+        """Which other members follow a log and have not said that they have read it up to a version: "host:pid" each.
+
+        Raises:
+            DependencyError: the store does not answer.
+        """
+        ...
+
     def stop(self) -> Awaitable[None]:
         """Close it; core does."""
         ...

@@ -15,7 +15,9 @@ from tests.fault.victim import Outcome
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
-SAMPLE, MANY = 10, 100
+SAMPLE, MANY = 10, 110
+FEWEST = 100
+"""Of `MANY` points so many have to be met: runs differ, and one in a hundred does not come as far as its point."""
 LASTING = ("", "..{last}", "+")
 """For `when=`, in turn from point to point: one call fails, three do, all do until the disk is well again."""
 COMPLAINTS = 6
@@ -63,7 +65,7 @@ def test_a_failing_disk_loses_nothing_acknowledged_and_is_forgiven(
     found = two_at_a_time(lambda point, many: strike(places[at], point, error, many, tmp_path), chosen, lasting)
     assert {str(point): faults for point, (_, faults) in zip(chosen, found, strict=True) if faults} == {}
     hit = [point.call for point, (count, _) in zip(chosen, found, strict=True) if count]
-    assert len(hit) >= len(chosen) * 0.8
+    assert len(hit) >= (FEWEST if full else len(chosen) * 0.8)
     tell(report, f"{error}, {places[at].name}", hit, sum(count for count, _ in found))
 
 

@@ -10,6 +10,7 @@ import os
 import secrets
 import struct
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -109,5 +110,6 @@ def _map(file: Path) -> tuple[mmap.mmap, str]:
         os.close(descriptor)
 
 
+@lru_cache(maxsize=SLOTS)
 def _offset(topic: str) -> int:
     return crc32(topic.encode()) % SLOTS * _MARK.size

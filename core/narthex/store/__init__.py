@@ -30,6 +30,7 @@ from narthex.store.members import Member, Membership
 from narthex.store.migrations import Tables, upgrade, with_core
 from narthex.store.turnstile import Turnstile
 from narthex.store.waker import Waker
+from narthex.store.whereabouts import Whereabouts
 from narthex.store.writer import LOOKS, Writer
 
 __all__ = ["Member", "RisingLog", "Store", "Tables", "log_columns"]
@@ -70,6 +71,16 @@ class Store:
         self._beats: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._pid = 0
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for the writer."""
+        return 0 if self._writer is None else len(self._writer)
+
+    @property
+    def dropped(self) -> int:
+        """Posted jobs that were lost since it was opened."""
+        return 0 if self._writer is None else self._writer.dropped
 
     async def start(self, tables: Sequence[Tables] = ()) -> None:
         """Open it, bring every table up to date under a lock, join the members.
@@ -158,7 +169,11 @@ class Store:
         readers = self._readers
         if readers is None or self._pid != os.getpid():
             raise DependencyError(_NOT_OPEN)
-        return await asyncio.get_running_loop().run_in_executor(readers, self.read_blocking, job)
+        try:
+            found = asyncio.get_running_loop().run_in_executor(readers, self.read_blocking, job)
+        except RuntimeError:  # `stop` was quicker, in its thread
+            raise DependencyError(_NOT_OPEN) from None
+        return await found
 
     def read_blocking(self, job: Job[T]) -> T:
         """As `read`, on the calling thread."""
@@ -181,6 +196,24 @@ class Store:
         """Every process that serves."""
         return await self.read(self.membership.living)
 
+    async def saw(self, log: str, version: int) -> None:
+        """Say among the members how far this process has read a log; they know when it returns.
+
+        Raises:
+            DependencyError: the store does not take it.
+        """
+        self.membership.seen = {**self.membership.seen, log: version}  # the writer may be reading the old one
+        await self.write(self.membership.beat)
+
+    async def behind(self, log: str, version: int) -> Sequence[str]:
+        """Which other members follow a log and have not said that they have read it up to a version: "host:pid" each.
+
+        Raises:
+            DependencyError: the store does not answer.
+        """
+        others = [one for one in await self.members() if one.id != self.membership.id]
+        return [f"{one.node}:{one.pid}" for one in others if one.seen.get(log, version) < version]
+
     async def health(self) -> Health:
         """Whether the store takes a write; a full disk takes none, so it has to be a real one."""
         try:
@@ -202,19 +235,22 @@ class Store:
         self._pid = os.getpid()
         file = self.address.file
         turn: Callable[[], AbstractContextManager[None]] = nullcontext
+        whereabouts: Whereabouts | None = None
         if file is not None:
             make_file(self.address)
+            whereabouts = Whereabouts(file)
             self._turnstile = Turnstile(file)
             turn = self._turnstile.passing
-        self._writing = writing(self.address)
-        self._reading = reading(self.address)
+        self._writing = writing(self.address, whereabouts)
+        self._reading = reading(self.address, whereabouts)
         if self.address.kind == "memory":  # which lasts for as long as a connection has it open
             self._anchor = self._reading.raw_connection()
         self._tables = with_core(tables)
         upgrade(self._writing, self._tables, turn)
         if file is not None:
             _sync_directory(file.parent)
-        self._writer = Writer(self._writing, turn, committed=self.link.committed)
+        check = None if whereabouts is None else whereabouts.check
+        self._writer = Writer(self._writing, turn, committed=self.link.committed, check=check)
         self._writer.start(self._waker)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="narthex-reader")
 

@@ -1,5 +1,6 @@
 """Where the store is: what the file says, made absolute and checked, before anything is opened."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -20,7 +21,7 @@ class Address:
 
     Attributes:
         url: with the driver that is used; the password masks itself in `repr`.
-        file: the database file of SQLite on disk, absolute; None elsewhere.
+        file: the database file of SQLite on disk, absolute, without symbolic links; None elsewhere.
     """
 
     kind: Kind
@@ -52,7 +53,8 @@ def parse(text: str, directory: Path) -> Address:
     if url.drivername == "sqlite":
         if not url.database or url.database == ":memory:" or url.query:
             raise ConfigError("a SQLite store names a file, and nothing else", hint=_FORMS)
-        file = (directory / url.database).absolute()
+        # Without symbolic links, as SQLite has it: its log, our locks and the link's page stand beside the real file.
+        file = Path(os.path.realpath(directory / url.database))
         return Address("sqlite", URL.create("sqlite", database=str(file)), file)
     if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         if not url.database:

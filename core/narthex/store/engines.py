@@ -1,8 +1,10 @@
 """SQLAlchemy engines as a durable store needs them: one for the writer, one for readers."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -13,11 +15,15 @@ from sqlalchemy.pool import QueuePool
 from narthex.errors import ContractError
 from narthex.store.address import Address
 from narthex.store.healing import healing
+from narthex.store.whereabouts import Whereabouts
 
 BUSY: Final = 10.0
 """Seconds SQLite waits for a lock; between our own writers the turnstile is fair, this is for everybody else's."""
 READERS: Final = 4
 """Connections for readers, and threads that use them."""
+
+_LOG_LIMIT: Final = 64 << 20
+"""Bytes that SQLite's log keeps on the disk once it begins anew; a reader that takes its time lets it grow further."""
 
 # SQLite's primary result codes that tell of the world and not of the statement: busy, locked, out of memory,
 # read-only, interrupted, I/O, corrupt, full, cannot open, protocol, not a database.
@@ -53,16 +59,25 @@ def make_file(address: Address) -> None:
 
     Raises:
         FileNotFoundError: its directory does not exist.
+        PermissionError: its directory cannot be written.
     """
     file = address.file
     if file is not None:
         if not file.parent.is_dir():
             raise FileNotFoundError(f"its directory {file.parent} does not exist")
+        if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            why = f"its directory {file.parent} cannot be written, and SQLite keeps its log there"
+            raise PermissionError(errno.EACCES, why)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def writing(address: Address) -> Engine:
-    """The writer's engine: every transaction takes the write lock at once, and a commit is an fsync."""
+def writing(address: Address, whereabouts: Whereabouts | None = None) -> Engine:
+    """The writer's engine: every transaction takes the write lock at once, and a commit is an fsync.
+
+    Args:
+        address: of a store that is there, or can be made.
+        whereabouts: of SQLite's files; it never connects to others.
+    """
     if address.kind == "postgresql":
         engine = create_engine(address.url, pool_size=1, max_overflow=2, connect_args=_PROMPT)
         event.listen(engine, "connect", _set_unless_chosen)
@@ -71,16 +86,21 @@ def writing(address: Address) -> Engine:
     engine = _sqlite(address, ("PRAGMA foreign_keys = ON",), size=1)
     if address.file is not None:
         event.listen(engine, "connect", healing(address.file))
+    if whereabouts is not None:
+        whereabouts.watch(engine)
     event.listen(engine, "begin", begin)
     return engine
 
 
-def reading(address: Address) -> Engine:
-    """The readers' engine."""
+def reading(address: Address, whereabouts: Whereabouts | None = None) -> Engine:
+    """The readers' engine; each transaction begins with a look at the whereabouts of SQLite's files."""
     if address.kind == "postgresql":
         return create_engine(address.url, pool_size=READERS, pool_pre_ping=True, connect_args=_PROMPT)
     engine = _sqlite(address, ("PRAGMA query_only = ON",), size=READERS)
     event.listen(engine, "begin", _begin_reading)
+    if whereabouts is not None:
+        whereabouts.watch(engine)
+        event.listen(engine, "begin", partial(_look, whereabouts))
     return engine
 
 
@@ -113,6 +133,13 @@ def _begin_reading(connection: Connection) -> None:
     try:
         driver_connection(connection).execute("BEGIN").close()
     except Exception as error:
+        raise translated(error, connection, "BEGIN") from error
+
+
+def _look(whereabouts: Whereabouts, connection: Connection) -> None:
+    try:
+        whereabouts.check()
+    except sqlite3.Error as error:
         raise translated(error, connection, "BEGIN") from error
 
 
@@ -179,9 +206,21 @@ def _sqlite(address: Address, pragmas: tuple[str, ...], size: int) -> Engine:
         max_overflow=2,
         connect_args={"timeout": BUSY, "check_same_thread": False, "isolation_level": None},
     )
-    first = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL") if address.kind == "sqlite" else ()
-    event.listen(engine, "connect", _preparing((*first, *pragmas)))
+    if address.kind == "sqlite":
+        event.listen(engine, "connect", _keep_a_log)
+    event.listen(engine, "connect", _preparing(pragmas))
     return engine
+
+
+def _keep_a_log(connection: sqlite3.Connection, _record: object) -> None:
+    """Have commits written ahead and synced. SQLite keeps the old way, and says so, where a file system cannot."""
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        error = sqlite3.OperationalError(f"its file system lets SQLite keep no write-ahead log (journal_mode {mode})")
+        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        raise error
+    for pragma in ("PRAGMA synchronous = FULL", f"PRAGMA journal_size_limit = {_LOG_LIMIT}"):
+        connection.execute(pragma).close()
 
 
 def _set_unless_chosen(connection: Any, _record: object) -> None:

@@ -5,7 +5,7 @@ Run together first, which is fast; if that fails run apart, each job behind a sa
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NestedTransaction
 
 from narthex.errors import DependencyError
 from narthex.store.engines import is_world, must_be_intact
@@ -90,12 +90,22 @@ def run_apart(connection: Connection, group: Sequence[Entry]) -> None:
         try:
             entry.result = entry.job(connection)
             must_be_intact(connection)
+            for left_open in _within(savepoint, connection):
+                left_open.commit()
             savepoint.commit()
         except BaseException as error:
             if is_world(error):
                 raise
+            for left_open in _within(savepoint, connection):
+                left_open.close()
             savepoint.rollback()
             entry.error = _presentable(error)
+
+
+def _within(savepoint: NestedTransaction, connection: Connection) -> Iterator[NestedTransaction]:
+    """Savepoints that a job has begun and not ended, the innermost first: SQLAlchemy wants each ended by itself."""
+    while (innermost := connection.get_nested_transaction()) not in (savepoint, None):
+        yield innermost
 
 
 def _presentable(error: BaseException) -> Exception:

@@ -1,5 +1,6 @@
 """What waits for the writer: a line that any thread joins at the end, and one thread takes from."""
 
+import asyncio
 from collections import deque
 
 from narthex.store.bell import Bell
@@ -16,6 +17,7 @@ class Pending:
         self._entries: deque[Entry] = deque()
         self._bell = Bell(blocking=True)
         self._asleep = False
+        self._called: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -27,6 +29,17 @@ class Pending:
             self._asleep = False
             self._bell.ring()
 
+    def join_in_a_crowd(self, entry: Entry, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait at the end of the line; wake the taker only when the running loop has come round.
+
+        Tasks that were woken together come back together. Were the taker woken by the first of them, it would leave
+        with that one, and have the others wait until it is back. Costs the loop's round; no timer.
+        """
+        self._entries.append(entry)
+        if self._asleep and self._called is not loop:
+            self._called = loop
+            loop.call_soon(self._wake)
+
     def wait(self) -> None:
         """Sleep until somebody waits. One thread only."""
         while not self._entries:
@@ -34,6 +47,12 @@ class Pending:
             if not self._entries:  # else somebody joined before we said that we sleep
                 self._bell.hear()  # a ring too many, by two who saw us asleep, costs one look more
             self._asleep = False
+
+    def _wake(self) -> None:
+        self._called = None
+        if self._asleep:
+            self._asleep = False
+            self._bell.ring()
 
     def take(self, most: int) -> list[Entry]:
         """Take up to `most` from the front, without waiting."""

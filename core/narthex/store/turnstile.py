@@ -11,12 +11,17 @@ the end of the queue.
 There is no limit to the wait: whoever gave up its place in the kernel's queue would have to begin at its end again, and
 a lock that is taken by force from a process that was merely stopped is no lock. Who must not wait for ever is the
 caller, and the writer sees to that.
+
+A process that is forked has the same files open, and to the kernel the same lock, free when both are gone. So it closes
+them: else a child that outlives its parent, who was killed inside, would keep everybody out.
 """
 
 import os
 import threading
 from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
+from typing import Final
+from weakref import WeakSet
 
 
 class Turnstile:
@@ -32,6 +37,7 @@ class Turnstile:
         self._inside = threading.Lock()
         self._next = self._open(database.with_name(f"{database.name}-next"))
         self._now = self._open(database.with_name(f"{database.name}-now"))
+        _in_use.add(self)
 
     def passing(self) -> "Turnstile":
         """Hold the lock while entered. Blocks until it is this process's turn; costs about 3 µs when nobody waits."""
@@ -58,9 +64,27 @@ class Turnstile:
     def close(self) -> None:
         """Give the files back, unless a thread is still waiting at them, which would then wait at somebody else's."""
         if self._inside.acquire(blocking=False):
-            os.close(self._next)
-            os.close(self._now)
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Close the files, whoever is inside; in a process that was forked, where nobody passes any more."""
+        _in_use.discard(self)
+        for descriptor in (self._next, self._now):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._next = self._now = -1
 
     @staticmethod
     def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+_in_use: Final[WeakSet[Turnstile]] = WeakSet()
+
+
+def _close_in_child() -> None:
+    for turnstile in list(_in_use):
+        turnstile.give_back()
+
+
+os.register_at_fork(after_in_child=_close_in_child)

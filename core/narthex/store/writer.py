@@ -55,6 +55,7 @@ class Writer:
         turn: the fair lock between the processes of a host, entered for each group.
         limit: jobs that may wait. Beyond it strict callers wait for room, and what observers post is dropped.
         committed: called in the writer's thread after each commit.
+        check: called before anybody is told of a commit; what it raises, they are told instead.
 
     Attributes:
         dropped: posted jobs that found no room, or whose group failed.
@@ -66,12 +67,15 @@ class Writer:
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
         limit: int = 10_000,
         committed: Callable[[], None] | None = None,
+        check: Callable[[], None] | None = None,
     ) -> None:
         self._turn = turn
         self._limit = limit
         self._committed = committed
+        self._check = check
         self._pending = Pending()
         self._group: Sequence[Entry] = ()  # what the thread is at
+        self._crowd = False  # whether it was more than one the last time
         self._ended = 0  # groups, written or not
         self._seen, self._looks, self._stuck = 0, 0, False  # as `look` found it
         self._waker: Waker[Sequence[Entry]] | None = None
@@ -130,7 +134,8 @@ class Writer:
             await self._room(loop)
             self._must_run()
         waiter: asyncio.Future[T] = loop.create_future()
-        self._put(Entry(job, waiter, loop))
+        entry = Entry(job, waiter, loop)
+        self._put(entry, loop if self._crowd else None)
         return await waiter
 
     def write_blocking(self, job: Job[T]) -> T:
@@ -176,8 +181,11 @@ class Writer:
         if self._stuck:
             raise _unanswered()
 
-    def _put(self, entry: Entry) -> None:
-        self._pending.join(entry)
+    def _put(self, entry: Entry, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        if loop is None:
+            self._pending.join(entry)
+        else:
+            self._pending.join_in_a_crowd(entry, loop)
         if self._closed:  # between our look and our put
             self._refuse_pending()
 
@@ -223,6 +231,7 @@ class Writer:
             if self._queueing:
                 self._make_room()
             if group:
+                self._crowd = len(group) > 1
                 self._write(group)
                 settle(group, self._waker)
             self._come_back()
@@ -263,6 +272,8 @@ class Writer:
                     # Between the lock that we may have waited for and now, callers may have been refused.
                     run(connection, [one for one in group if one.refusal is None] if self._stuck else group)
                     self._transactions.commit()
+                    if self._check is not None:
+                        self._check()
                 except BaseException:
                     self._transactions.rollback()
                     raise

@@ -14,6 +14,14 @@ def test_a_relative_file_starts_at_the_directory_of_the_configuration(tmp_path: 
     assert parse("sqlite:///narthex.db", Path("relative")).file == Path.cwd() / "relative" / "narthex.db"
 
 
+def test_a_symbolic_link_is_followed_as_sqlite_follows_it(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "narthex.db").symlink_to(tmp_path / "real" / "shop.db")
+    (tmp_path / "var").symlink_to(tmp_path / "real")
+    assert parse("sqlite:///narthex.db", tmp_path).file == tmp_path / "real" / "shop.db"
+    assert parse("sqlite:///var/shop.db", tmp_path).file == tmp_path / "real" / "shop.db"
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_postgresql_is_reached_by_psycopg_and_hides_its_password(scheme: str, tmp_path: Path) -> None:
     address = parse(f"{scheme}://narthex:hidden@db.example:5433/house", tmp_path)

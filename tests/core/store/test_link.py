@@ -69,16 +69,19 @@ def test_other_topics_keep_their_marks(any_url: str, tmp_path: Path) -> None:
 
 
 def test_a_failing_listener_does_not_keep_the_others_from_hearing(any_url: str, tmp_path: Path) -> None:
-    def fail() -> None:
-        raise Boom
-
     async def main() -> None:
         async with open_store(any_url, tmp_path) as store:
-            heard = asyncio.Event()
+            failed, heard = asyncio.Event(), asyncio.Event()
+
+            def fail() -> None:
+                failed.set()
+                raise Boom
+
             store.link.subscribe("notes", fail)
             store.link.subscribe("notes", heard.set)
             await store.write(announcing(store, "notes"))
             await asyncio.wait_for(heard.wait(), 10)
+            assert failed.is_set()
 
     asyncio.run(main())
 
@@ -149,6 +152,7 @@ def test_what_a_stop_still_writes_is_announced(make_store: Callable[..., Store])
         leaving.post(announcing(leaving, "notes"))
         await leaving.stop()
         await changed(staying, "notes", mark)
+        assert staying.link.mark("notes") > mark
         await staying.stop()
 
     asyncio.run(main())
@@ -206,6 +210,7 @@ def test_no_notification_is_lost_between_two_rounds_of_listening(
             for count in range(1, 200):
                 await store.write(announcing(store, "notes"))
                 await changed(store, "notes", before + count - 1)
+            assert store.link.mark("notes") >= before + 199  # more where the connection was lost meanwhile
             monkeypatch.setattr(postgres, "PATIENCE", 5.0)
 
     asyncio.run(main())

@@ -35,6 +35,7 @@ from sqlalchemy.types import TypeDecorator
 
 from narthex.store import RisingLog, Store, log_columns
 from narthex.store.groups import Job
+from narthex.store.onetrip import written
 from tests.core.store.ground import Boom, all_notes, log, metadata, note, notes, open_store, run_writer
 
 
@@ -228,6 +229,81 @@ def test_a_text_that_is_too_long_is_refused_and_not_cut(size: int, postgresql_ur
         with pytest.raises(DataError):
             writer.write_blocking(book.appending({"text": "\0"}))
         assert writer.write_blocking(book.appending({"text": "12345"})) == 1
+
+
+TEXTS = [
+    "",
+    " ",
+    "NULL",
+    "null",
+    "\\N",
+    "\\",
+    '"',
+    '\\"',
+    "{}",
+    "{a,b}",
+    "a,b",
+    "'",
+    "\n\r\t",
+    "é",
+    "\U0001f511",
+    "%s",
+    "x" * 9000,
+    None,
+]
+NUMBERS = [0, -1, 2**63 - 1, -(2**63), None]
+FLOATS = [0.0, 0.1, 1e-320, 1.7976931348623157e308, float("inf"), float("-inf"), 3, None]
+
+
+def test_whatever_stands_in_an_array_comes_back_as_it_was(any_url: str, tmp_path: Path) -> None:
+    columns = Column("text", Text), Column("document", JSON), Column("number", BigInteger), Column("rough", Float)
+    table = Table("arrays", MetaData(), *log_columns(), *columns, Column("yes", Boolean))
+    book, longest = RisingLog("test:arrays", table), len(TEXTS)
+    rows = [
+        {
+            "text": TEXTS[at],
+            "document": {"a": TEXTS[at]},
+            "number": NUMBERS[at % len(NUMBERS)],
+            "rough": FLOATS[at % len(FLOATS)],
+            "yes": (True, False, None)[at % 3],
+        }
+        for at in range(longest)
+    ]
+    with run_writer(any_url, tmp_path) as writer:
+        writer.write_blocking(table.create)
+        writer.write_blocking(lambda connection: book.append_in(connection, rows))
+        found = writer.write_blocking(lambda connection: book.after(connection, 0))
+        assert [{key: row[key] for key in rows[0]} for row in found] == rows
+
+
+def test_an_array_is_written_by_the_driver_where_a_value_is_of_another_type() -> None:
+    assert written(["a", 'b"\\'], "text[]") == '{"a","b\\"\\\\"}'
+    assert written([1, None], "bigint[]") == "{1,NULL}"
+    for values, array in (
+        (["a", 1], "text[]"),
+        ([1, True], "bigint[]"),
+        ([1, 0.5], "bigint[]"),
+        ([Decimal(1)], "numeric[]"),
+    ):
+        assert written(values, array) is values
+
+
+@pytest.mark.parametrize("word", ["order", "select", "Group", "user", "limit", 'a"b', "per%cent", "with space", "$1"])
+def test_names_that_mean_something_to_sql_are_names_like_any_other(word: str, any_url: str, tmp_path: Path) -> None:
+    table = Table(word, MetaData(), *log_columns(), Column(word, Text), Column("exact", Numeric(4, 2)))
+    book = RisingLog(word, table)
+    rows: list[dict[str, Any]] = [{word: "in one trip"}] * 7 + [{word: "by COPY", "exact": Decimal(1)}] * 7
+    with run_writer(any_url, tmp_path) as writer:
+        writer.write_blocking(table.create)
+        for some in (rows[:1], rows[1:7], rows[7:8], rows[8:]):
+            writer.write_blocking(appending(book, some))
+        found = writer.write_blocking(lambda connection: book.after(connection, 0))
+        assert [one[word] for one in found] == [row[word] for row in rows]
+
+
+def appending(book: RisingLog, rows: Sequence[dict[str, Any]]) -> Job[range]:
+    """A job that appends rows at once."""
+    return lambda connection: book.append_in(connection, rows)
 
 
 def test_a_reader_of_two_stores_misses_nothing(make_store: Callable[..., Store]) -> None:

@@ -40,6 +40,26 @@ def test_a_member_says_who_it_is_and_what_it_has_seen(any_url: str, tmp_path: Pa
     asyncio.run(main())
 
 
+def test_who_has_not_read_so_far_is_named_until_it_says_so(make_store: Callable[..., Store]) -> None:
+    async def main() -> None:
+        here, there, elsewhere = make_store(), make_store(), make_store()
+        for store in (here, there, elsewhere):
+            await store.start()
+        try:
+            await here.saw("grants", 3)
+            await there.saw("grants", 2)
+            await elsewhere.saw("something else", 1)
+            assert await here.behind("grants", 3) == [f"{socket.gethostname()}:{os.getpid()}"]
+            assert await here.behind("grants", 2) == await there.behind("grants", 3) == []
+            await there.saw("grants", 3)
+            assert await here.behind("grants", 3) == []
+        finally:
+            for store in (here, there, elsewhere):
+                await store.stop()
+
+    asyncio.run(main())
+
+
 def test_who_stops_has_left(make_store: Callable[..., Store]) -> None:
     async def main() -> None:
         first, second = make_store(), make_store()
@@ -133,7 +153,8 @@ def test_a_beat_that_fails_is_not_the_last(any_url: str, tmp_path: Path) -> None
             await asyncio.sleep(1)  # every beat of that second fails, and the last good one grows too old
             await store.write(lambda c: c.exec_driver_sql("ALTER TABLE elsewhere RENAME TO narthex_members"))
             async with asyncio.timeout(10):
-                while [one.id for one in await store.members()] != [store.membership.id]:
+                while not (found := await store.members()):
                     await asyncio.sleep(0.05)
+            assert [one.id for one in found] == [store.membership.id]
 
     asyncio.run(main())

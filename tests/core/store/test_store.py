@@ -152,6 +152,17 @@ def test_readers_at_stop_get_an_answer(any_url: str, tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_reader_that_a_stop_overtakes_gets_an_answer(any_url: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_store(any_url, tmp_path) as store:
+            assert store._readers is not None
+            store._readers.shutdown()  # as `stop` does in its thread, between our look and our asking
+            with pytest.raises(DependencyError, match="not open"):
+                await store.read(all_names)
+
+    asyncio.run(main())
+
+
 def test_sqlite_readers_cannot_write(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_store("sqlite:///narthex.db", tmp_path) as store:

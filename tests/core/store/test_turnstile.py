@@ -1,5 +1,6 @@
 """The fair lock: one inside, one in the doorway, and nobody overtakes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -78,6 +79,54 @@ def test_a_process_that_is_killed_gives_the_lock_up(tmp_path: Path) -> None:
         with turnstile.passing():
             assert 0.05 < time.monotonic() - begun < 10
         turnstile.close()
+
+
+FORKER = """
+import os, signal, sys, time
+from pathlib import Path
+from narthex.store.turnstile import Turnstile
+turnstile = Turnstile(Path(sys.argv[1]))
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+    os._exit(0)
+with turnstile.passing():
+    print(child, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_child_that_outlives_a_process_killed_inside_keeps_nobody_out(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKER, str(tmp_path / "db")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.wait(10)
+        try:
+            passed = threading.Thread(target=pass_once, args=[tmp_path / "db"], daemon=True)
+            passed.start()
+            passed.join(10)
+            assert not passed.is_alive()
+            assert Path(f"/proc/{child}").exists()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def pass_once(database: Path) -> None:
+    turnstile = Turnstile(database)
+    with turnstile.passing():
+        pass
+    turnstile.close()
+
+
+def test_in_a_child_nobody_passes_and_nothing_else_is_closed(tmp_path: Path) -> None:
+    turnstile = Turnstile(tmp_path / "db")
+    turnstile.give_back()
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)  # has one of its numbers now
+    with pytest.raises(ValueError, match="negative"), turnstile.passing():
+        raise AssertionError
+    turnstile.close()
+    os.close(other)
 
 
 def test_an_exception_inside_gives_the_lock_up(tmp_path: Path) -> None:

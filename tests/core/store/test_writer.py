@@ -343,15 +343,40 @@ def test_a_job_that_ends_the_transaction_of_sqlalchemy_is_found_out(
         assert writer.write_blocking(name("c")) == "c"
 
 
-def test_a_savepoint_left_open_costs_nobody_a_record(any_url: str, tmp_path: Path) -> None:
-    def leaves(connection: Connection) -> str:
-        connection.begin_nested()
-        return name("b")(connection)
+def leaves_savepoint_open(connection: Connection) -> str:
+    """A job that begins a savepoint, writes behind it and forgets to end it."""
+    connection.begin_nested()
+    return name("b")(connection)
 
+
+def test_a_savepoint_left_open_costs_nobody_a_record(any_url: str, tmp_path: Path) -> None:
     with run_writer(any_url, tmp_path) as writer:
-        assert together(writer, name("a"), leaves, name("c")) == ["a", "b", "c"]
+        assert together(writer, name("a"), leaves_savepoint_open, name("c")) == ["a", "b", "c"]
+        assert not writer.write_blocking(Connection.in_nested_transaction)
         assert writer.write_blocking(name("d")) == "d"
         assert writer.write_blocking(all_names) == ["a", "b", "c", "d"]
+
+
+def test_a_savepoint_left_open_in_a_group_that_is_run_apart_costs_nobody_a_record(any_url: str, tmp_path: Path) -> None:
+    with run_writer(any_url, tmp_path) as writer:
+        *written, failed, last = together(writer, name("a"), leaves_savepoint_open, boom, name("c"))
+        assert [*written, last] == ["a", "b", "c"]
+        assert isinstance(failed, Boom)
+        assert not writer.write_blocking(Connection.in_nested_transaction)
+        assert writer.write_blocking(all_names) == ["a", "b", "c"]
+
+
+def test_a_savepoint_left_open_by_a_job_that_raises_is_undone_with_it(any_url: str, tmp_path: Path) -> None:
+    def raises(connection: Connection) -> None:
+        leaves_savepoint_open(connection)
+        raise Boom
+
+    with run_writer(any_url, tmp_path) as writer:
+        first, failed, last = together(writer, name("a"), raises, name("c"))
+        assert (first, last) == ("a", "c")
+        assert isinstance(failed, Boom)
+        assert not writer.write_blocking(Connection.in_nested_transaction)
+        assert writer.write_blocking(all_names) == ["a", "c"]
 
 
 def backend(connection: Connection) -> int:
