@@ -2,7 +2,9 @@
 
 import re
 
+from narthex.errors import DependencyError
 from narthex.exchange import Exchange
+from narthex.identity import Identity
 from narthex.plan import Taken
 from narthex.routing import AUTHENTICATED, PUBLIC
 from narthex.services import Permissions
@@ -17,7 +19,8 @@ def judge(exchange: Exchange, taken: Taken, permissions: Permissions) -> Deny | 
     """Refuse a caller who lacks what the endpoint's route asks for.
 
     Returns:
-        None; or Deny(401, "authentication_required"), Deny(403, "permission_denied").
+        None; or Deny(401, "authentication_required"), Deny(403, "permission_denied"), or Deny(503) with the code of
+        what cannot be asked, where it may have been granted.
     """
     access = taken.route.access
     if access == PUBLIC:
@@ -31,9 +34,17 @@ def judge(exchange: Exchange, taken: Taken, permissions: Permissions) -> Deny | 
     if any(not _WORD.fullmatch(value) for value in values.values()):
         return Deny(403, "permission_denied", "a path parameter is not one word of a permission")
     needed = access.format(**values)
-    if permissions.has_permission(identity, needed):
-        return None
-    return Deny(403, "permission_denied", f"{identity.subject} lacks {needed}")
+    return lacks(identity, needed, permissions)
+
+
+def lacks(identity: Identity, permission: str, permissions: Permissions) -> Deny | None:
+    """The refusal for want of a permission: 403, or 503 where nobody can say; None where it is held."""
+    try:
+        held = permissions.has_permission(identity, permission)
+    except DependencyError as error:
+        reason = f"{identity.subject} lacks {permission}, but {error}"
+        return Deny(503, error.code, reason, retry_after=error.retry_after)
+    return None if held else Deny(403, "permission_denied", f"{identity.subject} lacks {permission}")
 
 
 def wrong_method(allowed: tuple[str, ...]) -> Deny:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 # ASGI dictionaries are open: each server and framework adds keys of its own, so their values have no one type.
@@ -13,55 +14,96 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[Any]]
 """An app returns nothing; one that does all the same is the server's to judge, so what it returns is passed on."""
 
 
+class _Names:
+    """The names of a request's fields: the same for all requests of one client, and of most.
+
+    Attributes:
+        first: each name, in lower case, to the place of its first field.
+        repeated: whether any field came more than once.
+        ours: whether any may be one of `x-narthex-*`, in whatever spelling.
+        count: of the fields.
+    """
+
+    __slots__ = ("count", "first", "ours", "repeated")
+
+    def __init__(self, names: Sequence[bytes]) -> None:
+        self.first: dict[bytes, int] = {}
+        for place, name in enumerate(names):
+            self.first.setdefault(name.lower(), place)  # ASGI wants lower case; a server that does not care hides none
+        self.count = len(names)
+        self.repeated = len(self.first) != self.count
+        self.ours = any(b"narthex" in name for name in self.first)
+
+
+_name_of: Final = itemgetter(0)
+_known_names: Final[dict[bytes, _Names]] = {}
+_MOST_NAMES: Final = 1024
+_LONGEST_NAMES: Final = 1024
+"""Lists of names that are remembered, and the longest in bytes: under 4 MB, whatever is asked."""
+
+
+def _names_of(fields: Sequence[tuple[bytes, bytes]]) -> _Names:
+    joined = b"\n".join(map(_name_of, fields))
+    known = _known_names.get(joined)
+    # As many names as lines: none of them holds a line break, by which two lists could be joined to the same bytes.
+    if known is not None and known.count == len(fields):
+        return known
+    names = _Names([name for name, _ in fields])
+    if len(joined) <= _LONGEST_NAMES and joined.count(b"\n") + 1 == names.count:
+        if len(_known_names) >= _MOST_NAMES:
+            _known_names.clear()  # somebody makes names up; the usual ones come back by themselves
+        _known_names[joined] = names
+    return names
+
+
 class Headers(Mapping[str, str]):
     """Read-only header fields by case-insensitive name; repeats are kept.
 
     `headers["name"]` and `get` give the first value, `getlist` all of them in order, `raw` the pairs as they came.
-    They are read when the object is made, about 1 µs for ten fields; only what is asked for is decoded.
+    Making one costs about half a microsecond for ten fields; only what is asked for is decoded.
 
     Attributes:
-        index: lower-case name to first value, as bytes.
-        names: every name in lower case, one a line: cheap to search for a prefix that is hardly ever there.
+        raw: the pairs as they came.
         repeated: whether any field came more than once.
+        ours: whether any field may be one of `x-narthex-*`, in whatever spelling; False is certain.
     """
 
-    __slots__ = ("index", "names", "raw", "repeated")
+    __slots__ = ("_first", "ours", "raw", "repeated")
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        fields: Sequence[tuple[bytes, bytes]] = raw if isinstance(raw, (list, tuple)) else list(raw)
-        first = dict(fields)
-        names = b"\n".join(first)
-        lowered = names.lower()
-        if names != lowered:  # ASGI wants lower case; a server that does not care must not hide a field
-            first = dict(reversed([(name.lower(), value) for name, value in fields]))
-        elif len(first) != len(fields):
-            first = dict(reversed(fields))  # reversed: the first of several stays
-        self.raw = fields
-        self.index = first
-        self.names = lowered
-        self.repeated = len(first) != len(fields)
+        self.raw: Sequence[tuple[bytes, bytes]]
+        self.raw = fields = [*raw]  # a copy: an app may write to the list that came
+        names = _names_of(fields)
+        self._first = names.first
+        self.repeated = names.repeated
+        self.ours = names.ours
+
+    def first(self, name: bytes) -> bytes | None:
+        """The first value of a field, as bytes; `name` in lower case. Cost: one look-up."""
+        place = self._first.get(name)
+        return None if place is None else self.raw[place][1]
 
     def __getitem__(self, name: str) -> str:
-        return self.index[name.lower().encode("latin-1")].decode("latin-1")
+        return self.raw[self._first[name.lower().encode("latin-1")]][1].decode("latin-1")
 
     def getlist(self, name: str) -> list[str]:
         """Every value of the field, in the order received."""
         key = name.lower().encode("latin-1")
-        index = self.index
-        if key not in index:
+        place = self._first.get(key)
+        if place is None:
             return []
         if not self.repeated:
-            return [index[key].decode("latin-1")]
+            return [self.raw[place][1].decode("latin-1")]
         return [value.decode("latin-1") for field, value in self.raw if field.lower() == key]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower().encode("latin-1", "replace") in self.index
+        return isinstance(name, str) and name.lower().encode("latin-1", "replace") in self._first
 
     def __iter__(self) -> Iterator[str]:
-        return iter([name.decode("latin-1") for name in self.index])
+        return iter([name.decode("latin-1") for name in self._first])
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self._first)
 
     def __repr__(self) -> str:
         # Values may be credentials: names only.

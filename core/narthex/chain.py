@@ -67,7 +67,9 @@ class Chain:
         """What applies to this exchange. Cost: nothing where all paths are alike, else one or two look-ups."""
         if self._uniform is not None:
             return self._uniform
-        path = route_path(scope, self.own_root)
+        path: str = scope["path"]
+        if self.own_root or not path or scope.get("root_path"):
+            path = route_path(scope, self.own_root)
         entry = self._cache[kind].get(path)
         if entry is None:
             # A long path is worked out each time: what is kept is bounded in bytes, not in entries alone.

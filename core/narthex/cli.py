@@ -23,6 +23,7 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "run": "Serve an app behind the house.",
         "reload": "Have every `narthex run` that follows the file read it again, without losing a request.",
+        "log-level": "Change the level of a logger in every `narthex run` that follows the file.",
         "check": "Check the file, the environment and the plugins; start nothing.",
         "explain": "Print the house, or what one request would meet.",
         "db": "Make, migrate, inspect and back up the store.",
@@ -36,7 +37,7 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
 
 BROUGHT: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "access": "Test who may do what, as the file says it.",
+        "access": "Test who may do what, and grant permissions to roles.",
         "demo": "Serve a small FastAPI shop behind Narthex and say what to try.",
         "keys": "List, rotate and withdraw the signing keys of the plugin auth.",
         "users": "Add, list and change the accounts of the plugin auth.",

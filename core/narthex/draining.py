@@ -1,6 +1,7 @@
 """From the signal to stop until everything is released: refuse readiness, end what is open, then let the server go on.
 
-    the server tells the lifespan     drain while it closes its sockets; plugins are released by its `lifespan.shutdown`
+    the server tells the lifespan     hang up what is open-ended, pass the signal on, drain while the server closes its
+                                      sockets; plugins are released by its `lifespan.shutdown`
     nobody tells                      let nothing more in, drain, release the plugins, and only then pass the signal on
 
 Readiness is refused from the signal on, so that a load balancer looks elsewhere.
@@ -17,6 +18,7 @@ from narthex.signals import StopSignals
 
 _log = logging.getLogger("narthex.lifespan")
 
+_HANG_UP: Final = 3.0  # seconds that the server waits at most until open sockets and event streams are ended
 _LAST_MOMENTS: Final = 2 * GRACE + 0.5  # seconds: long enough for an app that has to be cancelled
 
 
@@ -36,6 +38,7 @@ class Draining:
 
     def listen(self) -> None:
         """The house serves: hear of a stop before the server does."""
+        self._signals = StopSignals()
         self._signals.listen(self._begin, hold=not self.told)
 
     async def end(self) -> None:
@@ -48,19 +51,32 @@ class Draining:
             task.cancel()
         await self._estate.live.drain(_LAST_MOMENTS)
         self._signals.restore()
+        if task is None or self.told:
+            self._signals.pass_on()
 
     def _begin(self, held: bool) -> None:
         if self._task is None and self._estate.ready:
             self._estate.ready = False
-            self._task = asyncio.get_running_loop().create_task(self._drain(held), name="narthex draining")
+            drain = self._drain_and_release() if held else self._drain_beside_the_server()
+            self._task = asyncio.get_running_loop().create_task(drain, name="narthex draining")
 
-    async def _drain(self, held: bool) -> None:
-        if held:
-            self._life.refuse()
-        late = await self._estate.live.drain(self._estate.settings.drain)
+    async def _drain_and_release(self) -> None:
+        self._life.refuse()
+        await self._drain(self._estate.settings.drain)
+        signals = self._signals
+        await self._life.close()
+        signals.pass_on()
+
+    async def _drain_beside_the_server(self) -> None:
+        now, limit = asyncio.get_running_loop().time, self._estate.settings.drain
+        end = now() + limit
+        try:
+            await self._estate.live.hang_up(min(_HANG_UP, limit))
+        finally:
+            self._signals.pass_on()
+        await self._drain(end - now())
+
+    async def _drain(self, limit: float) -> None:
+        late = await self._estate.live.drain(limit)
         if late:
             _log.warning("%d exchanges did not end within %g s", late, self._estate.settings.drain)
-        if held:
-            signals = self._signals
-            await self._life.close()
-            signals.pass_on()

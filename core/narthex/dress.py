@@ -33,7 +33,7 @@ class Dress:
         identity = exchange.identity
         if self._marked:
             own["narthex.identity"] = identity
-            if b"narthex" in exchange.headers.names and any(_is_ours(name) for name, _ in scope["headers"]):
+            if exchange.headers.ours and any(_is_ours(name) for name, _ in scope["headers"]):
                 own["headers"] = [(name, value) for name, value in scope["headers"] if not _is_ours(name)]
             if self._headers and identity is not None:
                 own["headers"] = [*own["headers"], *_fields(identity)]
@@ -44,6 +44,16 @@ class Dress:
         if state is not None:
             own["state"] = {**own.get("state", {}), **state}
         return own
+
+
+def written(own: Scope, worn: Scope) -> bool:
+    """Whether the app has written to its scope. What most apps set are new keys."""
+    if len(own) != len(worn):
+        return True
+    try:
+        return own != worn  # looks at identity first, and only then asks a value what it thinks of another
+    except Exception:  # noqa: BLE001  whatever that one raises: it is another
+        return True
 
 
 def hand_back(own: Scope, worn: Scope, scope: Scope) -> None:

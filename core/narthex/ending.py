@@ -45,6 +45,11 @@ class Carrier(Protocol):
         """Whether the response has said how long it is, so that it cannot be ended early and be whole."""
         ...
 
+    @property
+    def sound(self) -> bool:
+        """Whether the start was one that a server can make something of."""
+        ...
+
     def hang_up(self) -> None:
         """Hear the app no more, and wake it where it waits for the client."""
         ...
@@ -134,7 +139,7 @@ class Ending:
         last: Message | None = None
         if exchange.status == 101:
             last = {"type": "websocket.close", "code": code, "reason": close_reason(reason)}
-        elif not carrier.sized:
+        elif carrier.sound and not carrier.sized:
             prefix = "http.response" if exchange.kind == "http" else "websocket.http.response"
             last = {"type": f"{prefix}.body", "body": b"", "more_body": False}
         # A client that is gone, or reads nothing, must not keep the app from being cancelled.

@@ -14,8 +14,8 @@ from narthex.errors import ConfigError, PluginError
 GROUP: Final = "narthex"
 PLANNED: Final = frozenset(
     (
-        *("auth", "audit", "metrics", "tracing"),
-        *("notifications", "events", "alerts", "console", "canvas", "secretscan"),
+        *("auth", "audit"),
+        *("notifications", "events", "console", "canvas", "secretscan"),
     )
 )
 """Plugins that later releases bring; whoever read of one should hear that, and not a guess at what they meant."""

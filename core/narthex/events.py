@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
+from narthex.metrics import Instrument, Metrics
 from narthex.tasks import Tasks
 
 _log = logging.getLogger("narthex.events")
@@ -92,6 +93,33 @@ class ExchangeClosed(Event):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFired(Event):
+    """Something is wrong for so long that somebody should know. `key` is the same for as long as it lasts."""
+
+    topic: ClassVar[str] = "narthex.alert.fired"
+    key: str
+    name: str
+    severity: str
+    summary: str
+    value: float
+    above: float
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertResolved(Event):
+    """It is over; `seconds` is how long it had been fired."""
+
+    topic: ClassVar[str] = "narthex.alert.resolved"
+    key: str
+    name: str
+    severity: str
+    summary: str
+    seconds: float
+    runbook: str
+
+
 E_ = TypeVar("E_", bound=Event)
 Unsubscribe = Callable[[], None]
 Subscription = tuple[type[Event], Callable[[Event], None]]
@@ -100,15 +128,21 @@ Subscription = tuple[type[Event], Callable[[Event], None]]
 class EventBus:
     """Publish and subscribe within the process. Subscribing to a class subscribes to its subclasses too."""
 
-    def __init__(self, tasks: Tasks, subscribers: list[Subscription] | None = None) -> None:
+    def __init__(
+        self, tasks: Tasks, metrics: Metrics | None = None, subscribers: list[Subscription] | None = None
+    ) -> None:
         self._tasks = tasks
+        self._metrics = metrics or Metrics()
+        self._dropped = self._metrics.counter(
+            "narthex_events_dropped_total", "Events that a subscriber was too slow for.", ("topic",)
+        )
         self._subscribers: list[Subscription] = [] if subscribers is None else subscribers
         self._own: list[Unsubscribe] = []
         self._lasting = 0
 
     def view(self, tasks: Tasks) -> "EventBus":
         """The same bus for one plugin, whose subscriptions end together and run among `tasks`; core's own."""
-        return EventBus(tasks, self._subscribers)
+        return EventBus(tasks, self._metrics, self._subscribers)
 
     def built(self) -> None:
         """Subscriptions made until now last as long as the plugin; core's own."""
@@ -142,7 +176,7 @@ class EventBus:
         """Call `handler` with every event of `kind` from now on; the returned function ends that."""
         deliver: Callable[[Event], None]
         if inspect.iscoroutinefunction(handler):
-            mailbox = _Mailbox(handler)
+            mailbox = _Mailbox(handler, self._dropped)
             end = self._tasks.spawn(mailbox.run, f"subscriber {getattr(handler, '__qualname__', handler)}")
             deliver = mailbox.put
         else:
@@ -167,8 +201,9 @@ def _nothing() -> None:
 class _Mailbox:
     """The queue between the bus and one async subscriber."""
 
-    def __init__(self, handler: Callable[..., Awaitable[None]]) -> None:
+    def __init__(self, handler: Callable[..., Awaitable[None]], dropped: Instrument) -> None:
         self._handler = handler
+        self._dropped = dropped
         self._events: deque[Event] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -176,6 +211,7 @@ class _Mailbox:
     def put(self, event: Event) -> None:
         if len(self._events) >= QUEUE:
             self._events.popleft()
+            self._dropped.inc(event.topic)
             _log.warning("a subscriber to %s is too slow: its oldest event was dropped", event.topic)
         self._events.append(event)
         if self._loop is not None and not self._loop.is_closed():

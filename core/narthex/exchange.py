@@ -4,17 +4,18 @@ import os
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
 from narthex.asgi import Headers, Scope
-from narthex.frameworks.templates import template_of
+from narthex.frameworks.templates import Templates
 from narthex.identity import Identity
 from narthex.paths import route_path
 from narthex.plan import Plan, Step
 from narthex.proxies import Origin, TrustedProxies
 from narthex.services import Permissions
+from narthex.traceparent import trace_id
 from narthex.verdict import Answer, Deny, Verdict
 
 # An own generator, so that an app that seeds `random` does not repeat our ids; reseeded in a forked child.
@@ -35,7 +36,7 @@ class Hall:
         trusting: whether any proxy is believed at all.
         framework: the package of the app's framework, where it is known.
         own_root: the prefix that the app puts in the place of `root_path`, or "".
-        app: the app behind the house, whose routes give `Exchange.route`.
+        templates: those of the app behind the house, which give `Exchange.route`.
     """
 
     proxies: TrustedProxies
@@ -43,7 +44,7 @@ class Hall:
     trusting: bool = False
     framework: str | None = None
     own_root: str = ""
-    app: object = None
+    templates: Templates = field(default_factory=lambda: Templates(None))
 
 
 class Exchange:
@@ -62,7 +63,6 @@ class Exchange:
         status: HTTP status of the response once it started (101 for an accepted websocket), else None.
         error: the exception that left the app, or None; gone again once every observer has been told.
         bytes_in, bytes_out: body or websocket payload bytes that passed so far.
-        trace_id: 32 hex digits (W3C Trace Context §3.2.2.3) set by a tracing plugin, or None.
         started, ended: `clock.monotonic()` seconds; `ended` is None until the response is complete.
     """
 
@@ -77,6 +77,7 @@ class Exchange:
         "_route_path",
         "_scope",
         "_state",
+        "_trace_id",
         "app_scope",
         "bytes_in",
         "bytes_out",
@@ -89,7 +90,6 @@ class Exchange:
         "plan",
         "started",
         "status",
-        "trace_id",
         "verdict",
     )
 
@@ -113,7 +113,7 @@ class Exchange:
         self.decided_by: Step | None = None
         self.status: int | None = None
         self.error: BaseException | None = None
-        self.trace_id: str | None = None
+        self._trace_id: str | Literal[False] | None = False  # not yet asked for
         self._id: str | None = None
         self._headers: Headers | None = None
         self._path: str = scope["path"]  # routers write to the scope: a mount sets root_path, Litestar the path
@@ -145,12 +145,24 @@ class Exchange:
     def id(self) -> str:
         """The request id: the caller's `x-request-id` if that is 1-128 harmless characters, else 32 hex digits."""
         if self._id is None:
-            given = self.headers.index.get(b"x-request-id")
+            given = self.headers.first(b"x-request-id")
             if given is not None and _ID.fullmatch(given):
                 self._id = given.decode("ascii")
             else:
                 self._id = f"{_ids.getrandbits(128):032x}"
         return self._id
+
+    @property
+    def trace_id(self) -> str | None:
+        """32 hex digits (W3C Trace Context §3.2.2.3): a tracing plugin's, else those of `traceparent`, or None."""
+        if self._trace_id is False:
+            given = self.headers.first(b"traceparent")
+            self._trace_id = None if given is None else trace_id(given)
+        return self._trace_id
+
+    @trace_id.setter
+    def trace_id(self, trace_id: str | None) -> None:
+        self._trace_id = trace_id
 
     @property
     def headers(self) -> Headers:
@@ -173,7 +185,10 @@ class Exchange:
     def route_path(self) -> str:
         """The path as the app's router sees it: without the mount prefix. What guards judge."""
         if self._route_path is None:
-            self._route_path = route_path({"path": self._path, "root_path": self._root}, self.hall.own_root)
+            if self._root or self.hall.own_root:
+                self._route_path = route_path({"path": self._path, "root_path": self._root}, self.hall.own_root)
+            else:
+                self._route_path = self._path or "/"
         return self._route_path
 
     @property
@@ -188,7 +203,7 @@ class Exchange:
             if self.status is None and self.error is None:
                 return None
             refused = isinstance(self.verdict, Deny | Answer) and not self._inside
-            self._route = None if refused else template_of(self.hall.app, self._request(), self.app_scope)
+            self._route = None if refused else self.hall.templates.of(self._request, self.app_scope)
         return self._route
 
     @route.setter

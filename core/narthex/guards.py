@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from narthex import originals
+from narthex.access import lacks
 from narthex.context import exchange_var
 from narthex.errors import BootError, NarthexError
 from narthex.exchange import Exchange
@@ -65,14 +66,15 @@ def require_role(*roles: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def require_permission(*permissions: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Refuse callers who lack any of `permissions`, written `resource:action`, with 403 "permission_denied"."""
+    """Refuse callers who lack any of `permissions`, written `resource:action`, with 403 "permission_denied".
+
+    Where it may have been granted and nobody can say, the refusal is a 503.
+    """
     _needs_words(permissions, "require_permission")
 
     def judge(identity: Identity, known: Permissions) -> Deny | None:
-        for permission in permissions:
-            if not known.has_permission(identity, permission):
-                return Deny(403, "permission_denied", f"{identity.subject} lacks {permission}")
-        return None
+        denials = (lacks(identity, permission, known) for permission in permissions)
+        return next((deny for deny in denials if deny is not None), None)
 
     return lambda function: _guarded(function, judge)
 

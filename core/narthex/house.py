@@ -1,5 +1,6 @@
 """What a plugin may use: its House. Each plugin instance gets one of its own; what they share is behind it."""
 
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Estate:
 
     Attributes:
         ready: start-up has ended and the house is not on its way down.
+        ordinal: 1 for the first of this process.
     """
 
     settings: NarthexSettings
@@ -41,9 +43,10 @@ class Estate:
     metrics: Metrics = field(default_factory=Metrics)
     live: LiveExchanges = field(default_factory=LiveExchanges)
     ready: bool = False
+    ordinal: int = field(default_factory=itertools.count(1).__next__)
 
     def __post_init__(self) -> None:
-        self.events = EventBus(self.tasks)
+        self.events = EventBus(self.tasks, self.metrics)
         self._store: Store | None = None
 
     @property
@@ -53,7 +56,13 @@ class Estate:
             from narthex.store import Store as SqlStore  # noqa: PLC0415  a house without it does not import it
             from narthex.store.address import parse  # noqa: PLC0415
 
-            self._store = SqlStore(parse(self.settings.store.reveal(), self.directory), self.clock)
+            self._store = store = SqlStore(parse(self.settings.store.reveal(), self.directory), self.clock)
+            self.metrics.gauge("narthex_queue_length", "What waits to be written.", ("queue",)).watch(
+                lambda: store.waiting, "store"
+            )
+            self.metrics.counter("narthex_store_dropped_total", "Records lost: no room, or not written.").watch(
+                lambda: store.dropped
+            )
         return self._store
 
     @property
@@ -138,6 +147,7 @@ class House:
         events: publish and subscribe to typed events.
         metrics: counters, gauges and histograms; they cost nothing without a metrics plugin.
         live: the exchanges under way; closes them by token, session or subject.
+        ordinal: which house of its process this is, from 1; the same in every worker of a server.
         log: a standard logger named `narthex.plugins.<instance>`.
     """
 
@@ -150,12 +160,19 @@ class House:
         self.events = room.events
         self.metrics = estate.metrics
         self.live = estate.live
+        self.ordinal = estate.ordinal
         self.log = logging.getLogger(f"narthex.plugins.{instance}")
 
     @property
     def settings(self) -> NarthexSettings:
         """The `[narthex]` table as it is now."""
         return self._room.tenancy.settings
+
+    @property
+    def shadow(self) -> bool:
+        """Whether the plugin's table says `mode = "shadow"`, so that it acts on nothing; a reload may change it."""
+        mode = next((one.mode for one in self._room.tenancy.config.plugins if one.instance == self.instance), "")
+        return mode == "shadow"
 
     @property
     def ready(self) -> bool:

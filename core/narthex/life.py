@@ -50,6 +50,7 @@ class Unit:
         self._stop = stop
         self._up = asyncio.Event()
         self._leave = asyncio.Event()
+        self._starting = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, later: "Callable[[Unit], Sequence[Unit]]") -> None:
@@ -58,6 +59,7 @@ class Unit:
         Args:
             later: gives the units that stand on this one, the last one last.
         """
+        self._starting = True
         # Not in the context of the request that happens to be the first.
         self._task = asyncio.get_running_loop().create_task(
             self._live(later), name=f"narthex: {self.name}", context=contextvars.Context()
@@ -65,8 +67,13 @@ class Unit:
         await self._up.wait()
 
     async def stop(self) -> None:
-        """Release what it holds; returns when that is done. Nothing where it was not started."""
+        """Release what it holds; returns when that is done. Nothing where it was not started.
+
+        A start that is under way is cancelled: it may never end.
+        """
         self._leave.set()
+        if self._task is not None and self._starting:
+            self._task.cancel()
         await self.gone()
 
     async def gone(self) -> None:
@@ -78,16 +85,18 @@ class Unit:
         _log.debug("starting %s", self.name)
         try:
             await self._start()
+            self._starting = False
             self._up.set()
             await self._leave.wait()
         except (Exception, asyncio.CancelledError) as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
-                self.error = RuntimeError("the event loop is going down")
+                self.error = RuntimeError("it was stopped before it had started")
                 raise
             _log.exception("%s could not be started", self.name)
             self.error = error
         finally:
+            self._starting = False
             if not self._leave.is_set():  # nobody says in which order: the loop is torn down
                 for unit in reversed(later(self)):
                     await unit.gone()
@@ -212,10 +221,21 @@ class Life:
         Raises:
             StartError: one could not be started; none of them is left.
         """
-        for number, unit in enumerate(units):
+        complete, failed = False, None
+        try:
+            failed = await self._first_that_fails(units)
+            complete = failed is None
+        finally:
+            if not complete:  # also where whoever asked for them has gone
+                await self.remove([unit for unit in units if unit in self._units])
+        if failed is not None:
+            raise StartError(f"{failed.name} could not be started: {failed.error}") from failed.error
+
+    async def _first_that_fails(self, units: Sequence[Unit]) -> Unit | None:
+        for unit in units:
             if not await self._begin(unit):
-                await self.remove(units[: number + 1])
-                raise StartError(f"{unit.name} could not be started: {unit.error}") from unit.error
+                return unit
+        return None
 
     async def remove(self, units: Sequence[Unit]) -> None:
         """Release units, the last one first, while the others serve on."""

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from narthex.ending import GRACE
 from narthex.exchange import Exchange, Hall
+from narthex.identity import Identity
 
 GOING_AWAY: Final = 1001  # RFC 6455 §7.4.1: such as a server going down
 _LOOK: Final = 0.05  # seconds between looks at what is still under way; only while the house stops or reloads
@@ -82,10 +83,24 @@ class LiveExchanges:
         }
         if not wanted:
             raise ValueError("say which exchanges to close")
+        return self.close_where(
+            lambda identity: all(getattr(identity, name) == value for name, value in wanted.items()), reason, code
+        )
+
+    def close_where(self, meant: Callable[[Identity], bool], reason: str = "revoked", code: int = 4401) -> int:
+        """End the websockets and streams of the identities that are meant; return how many.
+
+        Safe from any thread. One look at every exchange under way.
+
+        Args:
+            meant: says so of an identity; it does not wait.
+            reason: a word for the log and the close frame.
+            code: websocket close code.
+        """
         closed = 0
         for passage in tuple(self._passages):
             identity = passage.exchange.identity
-            if identity is not None and all(getattr(identity, name) == value for name, value in wanted.items()):
+            if identity is not None and meant(identity):
                 try:
                     passage.end(reason, code)
                 except RuntimeError:  # its loop is gone, and the exchange with it

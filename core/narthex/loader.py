@@ -18,7 +18,7 @@ from narthex.config import Config, PluginTable
 from narthex.entrypoints import GROUP
 from narthex.errors import BootError, PluginError
 from narthex.guests import Guest, make_guests
-from narthex.hooks import BOOT_HOOKS, STAGES, Boot, Inside, Outside, Stages
+from narthex.hooks import ASKED, BOOT_HOOKS, MAY_WAIT, STAGES, Boot, Inside, Outside, Stages
 from narthex.house import BootHook, Estate, Tenancy
 from narthex.paths import PathSet
 from narthex.plan import Step
@@ -26,7 +26,7 @@ from narthex.routetable import RouteTable
 from narthex.routing import Route
 
 _GUARDS: Final = frozenset({"admit", "authenticate", "vet", "authorize"})
-_MAY_WAIT: Final = frozenset({*STAGES, "start", "stop", "health"})
+_MAY_BE_ASYNC: Final = frozenset({*STAGES, "start", "stop", "health"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +160,8 @@ class _Implementations:
     def _step(self, stage: str, implementation: pluggy.HookImpl) -> Step:
         table = self._guests[implementation.plugin_name].table
         call: Callable[..., Any] = implementation.function
-        is_async = inspect.iscoroutinefunction(call)
+        at_once = bool(getattr(call, MAY_WAIT, False))
+        is_async = at_once or inspect.iscoroutinefunction(call)
         if not implementation.argnames:  # pluggy lets a hook take fewer arguments than its specification
             call = _ignoring_exchange(call)
         return Step(
@@ -172,6 +173,7 @@ class _Implementations:
             shadow=table.mode == "shadow" and stage in _GUARDS,
             timeout=table.timeout if is_async else None,
             where=table.where,
+            at_once=at_once,
         )
 
     def _check_mode(self, table: PluginTable) -> None:
@@ -208,8 +210,13 @@ def _check(table: PluginTable, hook: str, implementation: pluggy.HookImpl) -> No
     function = implementation.function
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise wrong("is a generator")
-    if hook not in _MAY_WAIT and inspect.iscoroutinefunction(function):
+    if hook not in _MAY_BE_ASYNC and inspect.iscoroutinefunction(function):
         raise wrong("is async, but it is asked while the house is built", "make it plain; wait in `start`")
+    if hasattr(function, MAY_WAIT):
+        if hook not in ASKED:
+            raise wrong("is marked `may_wait`", f"that is for {', '.join(ASKED)}")
+        if inspect.iscoroutinefunction(function):
+            raise wrong("is async and marked `may_wait`", "one of the two will do")
 
 
 def _ignoring_exchange(call: Callable[[], Any]) -> Callable[[object], Any]:

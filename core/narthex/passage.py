@@ -14,23 +14,27 @@ plugins' headers exactly once.
 """
 
 import asyncio
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 from narthex import responses
 from narthex.asgi import Message, Receive, Send
-from narthex.ending import Ending, Gone, close_reason
+from narthex.ending import Ending, Gone
 from narthex.events import EventBus
 from narthex.exchange import Exchange
+from narthex.messages import PAYLOADS, STARTS, is_event_stream, is_sound, kind_of, payload, size
 from narthex.stages import StageRunner
 from narthex.verdict import Answer, Deny
 
-CLOSE_REFUSED: Final = 1008  # RFC 6455 §7.4.1, policy violation
 INTENT_UNRECORDED: Final = Deny(503, "intent_unrecorded", "a witness could not keep its record", retry_after=1)
 _UNRECORDED: Final = Deny(503, "outcome_unrecorded", "a witness could not keep its record", retry_after=1)
 
 _WAITING, _STARTED, _DONE = range(3)
+_DICT: Final[type[object]] = dict  # what is compared with these keeps the type that it is declared with
+_LIST: Final[type[object]] = list
+_UNSENT: Final = (TypeError, ValueError, LookupError, AttributeError)
+"""What a server raises that could make nothing of a message: nothing was sent, and whatever starts next is a start."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +77,7 @@ class Passage:
         "_replaced",
         "_send",
         "_terms",
+        "_turn",
         "_woken",
         "connected",
         "ending",
@@ -96,7 +101,8 @@ class Passage:
         self._headers: Sequence[tuple[bytes, bytes]] = ()
         self.ending: Ending | None = None
         self._receiving: asyncio.Task[object] | None = None
-        self._woken = False
+        self._woken: asyncio.Task[object] | None = None
+        self._turn = 0  # counts the answers of the house: a start that waits for a hook sees that one has come between
 
     @property
     def started(self) -> bool:
@@ -136,7 +142,7 @@ class Passage:
         try:
             message: Message | None = await self._receive()
         except asyncio.CancelledError:
-            if not self._woken or task is None or task.uncancel():
+            if task is None or self._woken is not task or task.uncancel():
                 raise
             message = None
         finally:
@@ -147,7 +153,7 @@ class Passage:
         if kind == "http.request":
             self.exchange.bytes_in += len(message.get("body") or b"")
         elif kind == "websocket.receive":
-            self.exchange.bytes_in += _payload(message)
+            self.exchange.bytes_in += payload(message)
         elif kind == "websocket.connect":
             self.connected = True
         return message
@@ -157,7 +163,36 @@ class Passage:
 
         What is no message of such an exchange passes too: it is the server's to judge.
         """
-        kind = _kind(message)
+        exchange = self.exchange
+        unusual = _DICT is not type(message) or self._muted or self._own or exchange.kind != "http"
+        if unusual or isinstance(exchange.verdict, Deny):
+            return await self._send_any(message)
+        # Nearly all there is: the start of a response that nobody asks to see first, and its body.
+        kind: object = message.get("type")
+        if kind == "http.response.body":
+            exchange.bytes_out += size(message.get("body"))
+            if self._chunk_passes(message):
+                await self._send(message)
+        elif kind == "http.response.start" and self._phase == _WAITING and not exchange.plan.heard:
+            headers: Any = message.get("headers")
+            usual = _LIST is type(headers)
+            if not usual:
+                return await self._send_any(message)
+            exchange.status = message.get("status")
+            self._phase, self._headers = _STARTED, headers
+            try:
+                await self._send(message)
+            except _UNSENT:
+                self._phase = _WAITING
+                raise
+            if (exchange.identity is not None or self.ending is not None) and is_event_stream(headers):
+                self._begun(None)
+        else:
+            await self._send_any(message)
+        return None
+
+    async def _send_any(self, message: Message) -> None:
+        kind = kind_of(message)
         exchange = self.exchange
         deny = exchange.verdict
         unheard = self._muted or (isinstance(deny, Deny) and not self._own)
@@ -165,28 +200,46 @@ class Passage:
             return
         is_http = exchange.kind == "http"
         if kind == "http.response.body" or kind == "websocket.http.response.body":
-            exchange.bytes_out += _size(message.get("body"))
+            exchange.bytes_out += size(message.get("body"))
             if self._chunk_passes(message):
                 await self._send(message)
-        elif kind in _STARTS and (kind == "http.response.start") == is_http:
-            await self._begin(message, _STARTS[kind])
+        elif kind in STARTS and (kind == "http.response.start") == is_http:
+            await self._begin(message, STARTS[kind])
         elif kind == "websocket.send":
-            exchange.bytes_out += _payload(message)
+            exchange.bytes_out += payload(message)
             await self._send(message)
         elif kind == "websocket.close" and not is_http:
             await self._closed_by_app(message)
-        elif kind not in _PAYLOADS or self._chunk_passes(message):
+        elif kind not in PAYLOADS or self._chunk_passes(message):
             await self._send(message)
+
+    def gate(self, send: Send) -> Send:
+        """The app's way to `send` where wrappers stand between: shut once the house answers through them.
+
+        Behind them its answer cannot be told from what a task of the app says in the middle of it.
+        """
+
+        async def heard(message: Message) -> None:
+            if self._own or self._muted:
+                self._drop(message, kind_of(message))
+            else:
+                await send(message)
+
+        return heard
+
+    def _drop(self, message: Message, kind: str | None) -> None:
+        """A message of an app that is not heard any more: an app that only ever sends is told so, or it never stops."""
+        if self._ordered is not None or kind == "websocket.send" or (kind and message.get("more_body")):
+            raise Gone("the exchange was ended")
 
     async def _may_pass(self, message: Message, kind: str | None) -> bool:
         """Judge a message of an app that is not heard any more, or inside which a guard has refused."""
         if self._muted:
-            if self._ordered is not None or kind == "websocket.send" or (kind and message.get("more_body")):
-                raise Gone("the exchange was ended")  # or an app that only ever sends would never stop
+            self._drop(message, kind)
             return False
         deny = self.exchange.verdict
         if isinstance(deny, Deny) and self._phase == _WAITING:  # whatever the app makes of the refusal
-            if kind in _STARTS or kind == "websocket.close":
+            if kind in STARTS or kind == "websocket.close":
                 await self._replace(deny)
             return False
         if kind != "websocket.close":
@@ -216,50 +269,35 @@ class Passage:
         if self._phase != _WAITING:
             return  # a wrapper walks a second time, and the client has its answer
         exchange = self.exchange
-        self._own = True
+        direct = send == self.send  # nothing in between: no sender but this one is heard from here on
+        self._own, self._muted = True, direct
+        self._turn += 1
         if record:
             exchange.verdict = verdict
             if isinstance(verdict, Deny):
                 self._refused = True
                 self._terms.runner.refused(exchange, verdict)
         if exchange.kind == "websocket" and not self.connected:
-            message = await self.receive()
+            message = await self._receive()
             if message["type"] != "websocket.connect":
                 return
-        emit = send
-        if send == self.send:  # nothing in between: no sender but this one is heard from here on
-            self._muted, emit = True, self._emit
-        for message in self._whole(verdict):
+            self.connected = True
+        emit = self._emit if direct else send
+        for message in responses.whole(exchange, verdict):
             await emit(message)
         self._own, self._muted = record, True
 
     async def _emit(self, message: Message) -> None:
         """Send a message of the house's own answer, whatever the app may try meanwhile."""
         kind = message["type"]
-        if kind in _STARTS:
-            await self._begin(message, _STARTS[kind])
+        if kind in STARTS:
+            await self._begin(message, STARTS[kind])
         elif kind == "websocket.close":
             await self._closed_by_app(message)
         elif not self._replaced:
             self.exchange.bytes_out += len(message["body"])
             if self._chunk_passes(message):
                 await self._send(message)
-
-    def _whole(self, verdict: Deny | Answer) -> list[Message]:
-        """The messages of a complete response."""
-        exchange = self.exchange
-        kind = exchange.kind
-        if kind == "websocket" and "websocket.http.response" not in (exchange.scope.get("extensions") or {}):
-            reason = verdict.code if isinstance(verdict, Deny) else ""
-            exchange.status = verdict.status
-            return [{"type": "websocket.close", "code": CLOSE_REFUSED, "reason": close_reason(reason)}]
-        if isinstance(verdict, Deny):
-            status, headers, body = responses.refusal(exchange, verdict)
-        else:
-            status, headers, body = responses.answer(verdict)
-        if exchange.method == "HEAD":
-            body = b""
-        return [responses.start(kind, status, headers), responses.body(kind, body)]
 
     async def _begin(self, message: Message, status: int | None) -> None:
         """Let a start through: witnessed, with the plugins' headers."""
@@ -271,16 +309,12 @@ class Passage:
         if status == 101 and self._ordered is not None:
             await self._replace(Deny(401, "session_ended", self._ordered[0]))
             return
-        plan = exchange.plan
         exchange.status = message.get("status") if status is None else status
-        kept = not plan.witness or await self._terms.runner.witness(exchange, plan.witness)
-        if not kept and exchange.verdict is not INTENT_UNRECORDED:
-            await self._replace(_UNRECORDED)
-            return
-        if plan.respond:
-            extra = await self._terms.runner.headers(exchange, plan.respond)
-            if extra:
-                message = {**message, "headers": [*message.get("headers", ()), *extra]}
+        if exchange.plan.witness or exchange.plan.respond:
+            dressed = await self._asked(message)
+            if dressed is None:
+                return
+            message = dressed
         headers: Any = message.get("headers", ())
         if type(headers) is not list and type(headers) is not tuple:  # an iterator can be read once only
             headers = list(headers)
@@ -288,28 +322,55 @@ class Passage:
         self._phase, self._headers = _STARTED, headers
         try:
             await self._send(message)
-        except (TypeError, ValueError, LookupError, AttributeError):
-            # The server could make nothing of it, so nothing was sent: whatever starts next is a start like any other.
+        except _UNSENT:
             self._phase = _WAITING
             raise
-        # An event stream may wait for its first chunk; others are known by it.
+        self._begun(status)
+
+    def _begun(self, status: int | None) -> None:
+        """A start has left. An event stream may wait for its first chunk; others that live long are known by it."""
         if status == 101 or ((self.ending is not None or self._expires) and self.lives_long):
             self._begin_long()
+
+    async def _asked(self, message: Message) -> Message | None:
+        """The start with the plugins' headers, once witnessed; None where the house has begun to answer instead."""
+        exchange, plan, turn = self.exchange, self.exchange.plan, self._turn
+        kept = not plan.witness or await self._terms.runner.witness(exchange, plan.witness)
+        kept = kept or exchange.verdict is INTENT_UNRECORDED  # the refusal that says just that
+        extra = await self._terms.runner.headers(exchange, plan.respond) if kept and plan.respond else ()
+        if self._turn != turn:
+            return None
+        deny = exchange.verdict
+        if self._phase != _WAITING:  # another task has started meanwhile, and this is a second start
+            if isinstance(deny, Deny):
+                await self.cut()
+                return None
+            return message
+        if not kept:
+            await self._replace(_UNRECORDED)
+        elif not self._own and isinstance(deny, Deny):  # a guard has refused in another task
+            await self._replace(deny)
+        elif extra:
+            return {**message, "headers": [*message.get("headers", ()), *extra]}
+        else:
+            return message
+        return None
 
     async def _replace(self, deny: Deny) -> None:
         """Write a refusal where the app, or an answer that may not leave, wanted to start."""
         exchange = self.exchange
         unrecorded = deny is _UNRECORDED
         self._muted = self._refused = self._replaced = True
+        self._turn += 1
         exchange.verdict, exchange.status = deny, deny.status
         plan = exchange.plan
         if plan.witness and not unrecorded and not await self._terms.runner.witness(exchange, plan.witness):
             deny = exchange.verdict = _UNRECORDED
         self._terms.runner.refused(exchange, deny)
         self._phase = _STARTED  # also where the server raises on the way: a second answer would be one too many
-        for message in self._whole(deny):
+        for message in responses.whole(exchange, deny):
             exchange.bytes_out += len(message.get("body") or b"")
-            extra = await self._terms.runner.headers(exchange, plan.respond) if message["type"] in _STARTS else []
+            extra = await self._terms.runner.headers(exchange, plan.respond) if message["type"] in STARTS else []
             if extra:
                 message["headers"] = [*message["headers"], *extra]
             await self._send(message)
@@ -322,8 +383,11 @@ class Passage:
         if self._phase == _WAITING:
             if not self._own:
                 exchange.status = 403
-            witnesses = exchange.plan.witness
-            if witnesses and not await self._terms.runner.witness(exchange, witnesses) and not self._own:
+            witnesses, turn = exchange.plan.witness, self._turn
+            kept = not witnesses or await self._terms.runner.witness(exchange, witnesses)
+            if self._turn != turn:
+                return
+            if not kept and not self._own:
                 await self._replace(_UNRECORDED)
                 return
         self._finished()
@@ -339,7 +403,7 @@ class Passage:
             self._terms.runner.refused(exchange, exchange.verdict)
         if exchange.status == 101 and self._phase == _STARTED:
             self._finished()
-            await self._send({"type": "websocket.close", "code": CLOSE_REFUSED, "reason": ""})
+            await self._send({"type": "websocket.close", "code": responses.CLOSE_REFUSED, "reason": ""})
 
     def _finished(self) -> None:
         self._phase = _DONE
@@ -366,17 +430,22 @@ class Passage:
     @property
     def lives_long(self) -> bool:
         """Whether a socket is open, or a stream has begun and has more to come."""
-        return self._phase == _STARTED and (self._long or _is_event_stream(self._headers))
+        return self._phase == _STARTED and (self._long or is_event_stream(self._headers))
 
     @property
     def open_ended(self) -> bool:
         """Whether it lives long and nothing says when it will end by itself: an open socket or event stream."""
-        return self.lives_long and (self.exchange.kind == "websocket" or _is_event_stream(self._headers))
+        return self.lives_long and (self.exchange.kind == "websocket" or is_event_stream(self._headers))
 
     @property
     def sized(self) -> bool:
         """Whether the response has said how long it is, so that it cannot be ended early and be whole."""
         return any(len(name) == 14 and name.lower() == b"content-length" for name, _ in self._headers)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the start was one that a server can make something of; one that took it in silence has not begun."""
+        return self.exchange.kind == "websocket" or is_sound(self.exchange.status, self._headers)
 
     @property
     def _expires(self) -> bool:
@@ -397,8 +466,8 @@ class Passage:
         Before the last message is sent: granian holds a close frame back for as long as a `receive` is pending.
         """
         self._muted = True
-        if self._receiving is not None and not self._woken:
-            self._woken = True
+        if self._receiving is not None and self._woken is None:
+            self._woken = self._receiving
             self._receiving.cancel()
 
     async def say_last(self, message: Message | None) -> None:
@@ -428,52 +497,3 @@ class Passage:
             "code": self._ordered[1] if self._ordered else 1006,
             "reason": "",
         }
-
-
-_STARTS: Final[dict[str, Literal[101] | None]] = {
-    "http.response.start": None,
-    "websocket.http.response.start": None,
-    "websocket.accept": 101,
-}
-_MESSAGES: Final = (dict, MutableMapping)  # the usual one first: to ask the ABC costs 0.4 µs
-_PAYLOADS: Final = frozenset(
-    {
-        "http.response.body",
-        "http.response.pathsend",
-        "http.response.zerocopysend",
-        "websocket.http.response.body",
-        "websocket.send",
-    }
-)
-
-
-def _kind(message: object) -> str | None:
-    """The type of a message; None for what is none, which the server, and not we, must stumble over."""
-    if not isinstance(message, _MESSAGES):
-        return None
-    kind: object = cast("Message", message).get("type")
-    return kind if isinstance(kind, str) else None
-
-
-def _is_event_stream(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    for name, value in headers:  # where somebody is known every start is looked at: a generator would cost 0.3 µs more
-        if len(name) == 12 and name.lower() == b"content-type" and value[:17].lower() == b"text/event-stream":
-            return True
-    return False
-
-
-def _payload(message: Message) -> int:
-    data = message.get("bytes")
-    if data is not None:
-        return _size(data)
-    words = message.get("text")
-    if not isinstance(words, str):
-        return 0
-    return len(words) if words.isascii() else len(words.encode(errors="replace"))
-
-
-def _size(data: Any) -> int:
-    """Bytes of a payload; what is none, the server judges."""
-    if isinstance(data, (bytes, bytearray)):
-        return len(data)
-    return data.nbytes if isinstance(data, memoryview) else 0

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from narthex.routing import Route
+
+Asking = Literal["odd", "admit", "authenticate", "vet", "authorize", "witness"]
+"""What is asked before the app: the stages, and whether the request can be read in one way only."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +21,7 @@ class Step:
         plugin: the plugin's own name.
         hook: the stage.
         is_async: whether the call must be awaited; judged at boot.
+        at_once: `is_async`, but it may give its answer itself instead of a coroutine.
         shadow: its Deny is counted and logged, and the walk goes on.
         timeout: seconds an async call may take, or None.
         where: "narthex.toml:12", the line of the plugin's table.
@@ -31,6 +35,7 @@ class Step:
     shadow: bool = False
     timeout: float | None = None
     where: str = ""
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +56,8 @@ class Plan:
     Attributes:
         open: credentials are optional here, and `authorize` is skipped.
         quiet: no access line, no span, not counted; refusals, errors and audit records are never quiet.
-        judged: something is asked before the app; worked out from the others.
+        asked: what is asked before the app, in order; worked out from the others.
+        heard: whether anybody is asked when a response starts; worked out from the others.
         guarded: the stages hold a guard, identifier or policy, so several credentials are refused.
         strict: odd paths are refused too.
         taken: the plugin endpoint that answers, or None where the app does.
@@ -73,9 +79,18 @@ class Plan:
     witness: tuple[Step, ...] = ()
     respond: tuple[Step, ...] = ()
     observe: tuple[Step, ...] = ()
-    judged: bool = field(init=False)
+    asked: tuple[Asking, ...] = field(init=False)
+    heard: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        stages = (self.admit, self.authenticate, self.vet, self.authorize, self.witness)
-        judged = self.guarded or self.taken is not None or bool(self.allowed_methods) or any(stages)
-        object.__setattr__(self, "judged", judged)
+        may = self.taken is not None or self.allowed_methods or self.authorize
+        asking: tuple[tuple[Asking, object], ...] = (
+            ("odd", self.guarded),
+            ("admit", self.admit),
+            ("authenticate", self.authenticate),
+            ("vet", self.vet),
+            ("authorize", may),
+            ("witness", self.witness),
+        )
+        object.__setattr__(self, "asked", tuple(stage for stage, wanted in asking if wanted))
+        object.__setattr__(self, "heard", bool(self.witness or self.respond))

@@ -9,6 +9,7 @@ somebody came), and may take note of it, so they are named and not asked. Nothin
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from inspect import iscoroutine
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -24,7 +25,7 @@ from narthex.paths import odd_path
 from narthex.plan import Plan, Step
 from narthex.proxies import TrustedProxies
 from narthex.services import Permissions
-from narthex.stages import StageRunner
+from narthex.stages import StageRunner, settled
 from narthex.tasks import Tasks
 from narthex.timed import timed
 from narthex.verdict import Allow, Answer, Deny, Verdict
@@ -159,7 +160,7 @@ async def _ask(step: Step, exchange: Exchange, *, running: bool) -> Asked:
     note = "shadow: refuses nothing" if step.shadow else ""
     try:
         given: Any = step.call(exchange)
-        if step.is_async:
+        if step.is_async and (iscoroutine(given) or not step.at_once):
             given = await timed(given, step.timeout)
     except TimeoutError:
         return Asked(step, Deny(503, "guard_timed_out", "it ran out of time"), note)
@@ -176,7 +177,7 @@ async def _combined(said: Sequence[Asked], exchange: Exchange, *, known: bool) -
     """What core makes of the answers, by the code that does so for every request."""
     again = [_saying(one) for one in said if not (one.step.shadow or one.missed)]
     runner = StageRunner(EventBus(Tasks()), Metrics())
-    verdict = await runner.policies(exchange, again, known=known)
+    verdict = await settled(runner.policies(exchange, again, known=known))
     by = "core" if exchange.decided_by is None else exchange.decided_by.instance
     return exchange.verdict if verdict is None else verdict, by
 

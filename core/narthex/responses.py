@@ -9,8 +9,10 @@ import json
 import math
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
 from narthex.asgi import Headers, Message, sendable
+from narthex.ending import close_reason
 from narthex.exchange import Exchange
 from narthex.verdict import Answer, Deny, Header
 
@@ -29,6 +31,8 @@ h1 {{ font-size: 1.5rem }} code {{ background: #eef2f6; padding: .1em .3em; bord
 <p>If you think it should have passed, give this number to whoever runs this site: <code>{incident}</code></p>
 </html>
 """
+
+CLOSE_REFUSED: Final = 1008  # RFC 6455 §7.4.1, policy violation
 
 # A browser's Accept has about 150 characters; what lies far beyond is somebody playing.
 _ACCEPT_LIMIT = 1000
@@ -125,6 +129,17 @@ def _fit(fields: Iterable[object]) -> list[Header]:
             case _:
                 pass
     return fit
+
+
+def whole(exchange: Exchange, verdict: Deny | Answer) -> list[Message]:
+    """The messages that make a complete answer; puts the status on the exchange where they do not tell it."""
+    kind = exchange.kind
+    if kind == "websocket" and "websocket.http.response" not in (exchange.scope.get("extensions") or {}):
+        reason = verdict.code if isinstance(verdict, Deny) else ""
+        exchange.status = verdict.status
+        return [{"type": "websocket.close", "code": CLOSE_REFUSED, "reason": close_reason(reason)}]
+    status, headers, content = refusal(exchange, verdict) if isinstance(verdict, Deny) else answer(verdict)
+    return [start(kind, status, headers), body(kind, b"" if exchange.method == "HEAD" else content)]
 
 
 def start(kind: str, status: int, headers: list[Header]) -> Message:

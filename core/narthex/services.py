@@ -21,7 +21,11 @@ class Permissions(Protocol):
         ...
 
     def has_permission(self, identity: Identity, permission: str) -> bool:
-        """Whether the identity holds `permission`, written `resource:action`."""
+        """Whether the identity holds `permission`, written `resource:action`.
+
+        Raises:
+            DependencyError: not as far as is known; but what was granted lately cannot be read. Core refuses with 503.
+        """
         ...
 
 
@@ -156,6 +160,10 @@ class Services:
                     own[instance] = service
                 elif own.get(instance) is service:  # it was to be taken over, and then was not
                     del own[instance]
+
+    def offering(self, protocol: type) -> Sequence[str]:
+        """The instances that offer something under `protocol`; core's own."""
+        return tuple(self._offers.get(protocol, ()))
 
     def differ(self, before: "Services", asker: str) -> bool:
         """Whether `asker` would be given something else now than it was then; core's own."""

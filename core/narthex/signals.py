@@ -1,8 +1,13 @@
 """SIGTERM and SIGINT: the house hears of them first, then whoever listened before it, as if it were not there.
 
 The server's handler stops it from accepting and waits for open connections, and an open stream would hold it for
-ever; the house ends those. Where the server has no lifespan events to tell the end by, the signal is held back until
-every plugin is released: with the server's own handler the process may be gone within a moment.
+ever; the house ends those. What is held back meanwhile:
+
+    handlers set with `signal.signal`           nothing, where the server's lifespan tells the end; else all of it
+    handlers set with `loop.add_signal_handler`  always: granian's ends the process while sockets are open
+
+Without lifespan events the process may be gone within a moment of its own handler. A handler of Python's own that the
+server set is otherwise called at once, for it may do what no blocked loop must delay: `narthex run` sets an alarm.
 """
 
 import asyncio
@@ -13,6 +18,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+from narthex.wakeup import Wakeup
+
 _NUMBERS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -22,55 +29,67 @@ class StopSignals:
     def __init__(self) -> None:
         self._told: Callable[[bool], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._wakeup: Wakeup | None = None
         self._holds = False
-        self._held: int | None = None
+        self._heard: set[int] = set()
+        self._held: list[int] = []
         self._before: dict[int, Any] = {}
 
     def listen(self, told: Callable[[bool], None], *, hold: bool) -> None:
         """Begin.
 
         Args:
-            told: called on this loop at each signal, with whether it is held back.
-            hold: keep the first signal back until `pass_on`.
+            told: called on this loop at each signal, with whether it is held back from every handler; from those of
+                the loop it always is. Whoever is told calls `pass_on`.
+            hold: keep signals back from every handler. The same signal a second time never is.
         """
         if threading.current_thread() is not threading.main_thread():
             return  # Python lets nobody else set handlers
         self._told = told
         self._loop = asyncio.get_running_loop()
         self._holds = hold
-        self._held = None
+        self._heard, self._held = set(), []
         for number in _NUMBERS:
             before = signal.getsignal(number)
             # None: set by something that is not Python, which cannot be called. Ignored: nobody is to stop by it.
             if before is not None and before is not signal.SIG_IGN:
                 self._before[number] = before
                 signal.signal(number, self._on_signal)
+        self._wakeup = Wakeup()
+        self._wakeup.take()
 
     def pass_on(self) -> None:
-        """Let the signal through that was held back, to whoever listens by now: after `restore`, who did before us."""
-        number, self._held = self._held, None
-        if number is not None:
-            signal.raise_signal(number)
+        """Let through what was held back, and hold nothing from now on."""
+        self._told = None  # our handler may be kept by somebody who came after us, and must not keep the house
+        held, self._held = self._held, []
+        if self._wakeup is not None:
+            self._wakeup.let_go()
+        for number in held:
+            self._forward(number, None)
 
     def restore(self) -> None:
         """End: put back what was there, unless somebody has come after us; then only pass signals through."""
         self._loop = None
-        self._holds = False
-        self._told = None  # our handler may be kept by somebody who came after us, and must not keep the house
+        self._told = None
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in list(self._before):
+        for number, before in self._before.items():
             if signal.getsignal(number) == self._on_signal:
-                signal.signal(number, self._before.pop(number))
+                signal.signal(number, before)
+        if self._wakeup is not None:
+            self._wakeup.restore()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        loop, told, first = self._loop, self._told, self._held is None
+        loop, told = self._loop, self._told
         if loop is not None and told is not None and not loop.is_closed():
-            hold = self._holds and first
-            if hold:
-                self._held = number
+            first = number not in self._heard
+            self._heard.add(number)
             loop.call_soon_threadsafe(told, self._holds)
-            if hold:
+            if first and self._wakeup is not None:
+                self._wakeup.keep(number)
+            # uvloop's own handler is a method of the loop, and takes note of what it hears with the next byte.
+            if first and (self._holds or getattr(self._before.get(number), "__self__", None) is loop):
+                self._held.append(number)
                 return
         self._forward(number, frame)
 

@@ -6,7 +6,8 @@ and changes nothing. Nothing in here writes to the client.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from types import CoroutineType
 from typing import Any, Final, cast
 
 from narthex.asgi import sendable
@@ -18,12 +19,14 @@ from narthex.metrics import Metrics
 from narthex.plan import Step
 from narthex.timed import Waiting, begin, timed
 from narthex.verdict import Allow, Answer, Deny, Header
+from narthex.votes import Votes, allowed
 
 _log = logging.getLogger("narthex.hooks")
 _shadow_log = logging.getLogger("narthex.shadow")
 
-_UNKNOWN: Final = Deny(401, "authentication_required", "no policy allows this to an anonymous caller")
-_NOT_ALLOWED: Final = Deny(403, "not_allowed", "no policy allows this")
+Given = Deny | Answer | Coroutine[Any, Any, Deny | Answer | None] | None
+"""What a stage comes to, or a coroutine that gives it, where a hook waits; None where the walk goes on."""
+_COROUTINE: Final[type[object]] = CoroutineType
 _ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit)  # the process, or the coroutine itself, is going down
 
 
@@ -44,50 +47,75 @@ class StageRunner:
             ("plugin", "hook"),
         )
 
-    async def guard(self, exchange: Exchange, steps: Sequence[Step], *, forgive: bool) -> Deny | Answer | None:
+    def guard(self, exchange: Exchange, steps: Iterable[Step], *, forgive: bool) -> Given:
         """Ask guards in order; the first Deny or Answer ends it.
+
+        Plain, as is all that asks: a coroutine comes back, and costs something, only where a hook has to be waited for.
 
         Args:
             exchange: the exchange.
             steps: `admit` or `vet`.
             forgive: whether a Deny of status 401 only makes the caller anonymous (`vet` on open paths).
         """
-        for step in steps:
+        left = iter(steps)
+        for step in left:
             given = self._call(step, exchange)
-            if type(given) is Waiting:
-                given = await self._end(given, step, exchange)
             if given is None:
                 continue
-            verdict = given if isinstance(given, (Deny, Answer)) else self._nonsense(step, exchange, given)
-            if step.shadow:
-                self._would_refuse(step, exchange, verdict)
-            elif forgive and isinstance(verdict, Deny) and verdict.status == 401:
-                exchange.identity = None
-            else:
-                exchange.decided_by = step
+            if type(given) is Waiting:
+                return self._guard_later(given, step, left, exchange, forgive=forgive)
+            verdict = self._refusal(given, step, exchange, forgive=forgive)
+            if verdict is not None:
                 return verdict
         return None
 
-    async def identify(self, exchange: Exchange, steps: Sequence[Step], *, forgive: bool) -> Deny | Answer | None:
+    async def _guard_later(
+        self, waiting: Waiting, step: Step, left: Iterator[Step], exchange: Exchange, *, forgive: bool
+    ) -> Deny | Answer | None:
+        given = await self._end(waiting, step, exchange)
+        verdict = None if given is None else self._refusal(given, step, exchange, forgive=forgive)
+        return verdict if verdict is not None else await settled(self.guard(exchange, left, forgive=forgive))
+
+    def _refusal(self, given: object, step: Step, exchange: Exchange, *, forgive: bool) -> Deny | Answer | None:
+        """What a guard's answer comes to; None where the walk goes on."""
+        verdict = given if isinstance(given, (Deny, Answer)) else self._nonsense(step, exchange, given)
+        if step.shadow:
+            self._would_refuse(step, exchange, verdict)
+        elif forgive and isinstance(verdict, Deny) and verdict.status == 401:
+            exchange.identity = None
+        else:
+            exchange.decided_by = step
+            return verdict
+        return None
+
+    def identify(self, exchange: Exchange, steps: Iterable[Step], *, forgive: bool) -> Given:
         """Ask identifiers in order until one knows the caller, and put the identity on the exchange."""
-        for step in steps:
+        left = iter(steps)
+        for step in left:
             given = self._call(step, exchange)
-            if type(given) is Waiting:
-                given = await self._end(given, step, exchange)
-            if given is None:
-                continue
             if isinstance(given, Identity):
                 exchange.identity = given
                 return None
-            verdict = given if isinstance(given, (Deny, Answer)) else self._nonsense(step, exchange, given)
-            if step.shadow:
-                self._would_refuse(step, exchange, verdict)
-            elif not (forgive and isinstance(verdict, Deny) and verdict.status == 401):
-                exchange.decided_by = step
+            if given is None:
+                continue
+            if type(given) is Waiting:
+                return self._identify_later(given, step, left, exchange, forgive=forgive)
+            verdict = self._refusal(given, step, exchange, forgive=forgive)
+            if verdict is not None:
                 return verdict
         return None
 
-    async def policies(self, exchange: Exchange, steps: Sequence[Step], *, known: bool) -> Deny | Answer | None:
+    async def _identify_later(
+        self, waiting: Waiting, step: Step, left: Iterator[Step], exchange: Exchange, *, forgive: bool
+    ) -> Deny | Answer | None:
+        given = await self._end(waiting, step, exchange)
+        if isinstance(given, Identity):
+            exchange.identity = given
+            return None
+        verdict = None if given is None else self._refusal(given, step, exchange, forgive=forgive)
+        return verdict if verdict is not None else await settled(self.identify(exchange, left, forgive=forgive))
+
+    def policies(self, exchange: Exchange, steps: Sequence[Step], *, known: bool) -> Given:
         """Ask every policy: any Deny wins, then any Answer; without one Allow the exchange is refused.
 
         Args:
@@ -95,37 +123,51 @@ class StageRunner:
             steps: `authorize`.
             known: whether an identifier is installed, so that an anonymous caller can do better: 401 instead of 403.
         """
-        answer: tuple[Step, Answer] | None = None
-        allow: tuple[Step, Allow] | None = None
-        enforced = False
-        for step in steps:
-            enforced = enforced or not step.shadow
-            given = self._call(step, exchange)
+        left = iter(steps)
+        step = next(left, None)
+        if step is None:
+            return None
+        given = self._call(step, exchange)
+        if type(given) is Allow and len(steps) == 1 and not step.shadow:  # nearly always: there is nothing to add up
+            allowed(exchange, step, given)
+            return None
+        return self._poll(exchange, given, step, left, Votes(known=known))
+
+    def _poll(self, exchange: Exchange, given: Any, step: Step, left: Iterator[Step], votes: Votes) -> Given:
+        while True:
             if type(given) is Waiting:
-                given = await self._end(given, step, exchange)
-            if given is None:
-                continue
-            if not isinstance(given, (Allow, Deny, Answer)):
-                given = self._nonsense(step, exchange, given)
-            if step.shadow:
-                if not isinstance(given, Allow):
-                    self._would_refuse(step, exchange, given)
-            elif isinstance(given, Deny):
-                exchange.decided_by = step
-                return given
-            elif isinstance(given, Answer):
-                answer = answer or (step, given)
-            else:
-                allow = allow or (step, given)
-        if answer is not None:
-            exchange.decided_by = answer[0]
-            return answer[1]
-        if allow is not None:
-            _allow(exchange, *allow)
+                return self._poll_later(given, step, left, exchange, votes)
+            deny = self._counted(given, step, exchange, votes)
+            if deny is not None:
+                return deny
+            following = next(left, None)
+            if following is None:
+                return votes.result(exchange)
+            step, given = following, self._call(following, exchange)
+
+    async def _poll_later(
+        self, waiting: Waiting, step: Step, left: Iterator[Step], exchange: Exchange, votes: Votes
+    ) -> Deny | Answer | None:
+        return await settled(self._poll(exchange, await self._end(waiting, step, exchange), step, left, votes))
+
+    def _counted(self, given: Any, step: Step, exchange: Exchange, votes: Votes) -> Deny | None:
+        """Note a policy's answer; its Deny, where it counts."""
+        votes.enforced = votes.enforced or not step.shadow
+        if given is None:
             return None
-        if not enforced:
-            return None
-        return _UNKNOWN if known and exchange.identity is None else _NOT_ALLOWED
+        if not isinstance(given, (Allow, Deny, Answer)):
+            given = self._nonsense(step, exchange, given)
+        if step.shadow:
+            if not isinstance(given, Allow):
+                self._would_refuse(step, exchange, given)
+        elif isinstance(given, Deny):
+            exchange.decided_by = step
+            return given
+        elif isinstance(given, Answer):
+            votes.answer = votes.answer or (step, given)
+        else:
+            votes.allow = votes.allow or (step, given)
+        return None
 
     async def witness(self, exchange: Exchange, steps: Sequence[Step]) -> bool:
         """Let every witness keep its record; False when one could not."""
@@ -188,8 +230,9 @@ class StageRunner:
         No coroutine: nearly every hook answers at once, and one more to await costs each of them 0.1 µs.
         """
         try:
-            given = step.call(exchange)
-            return begin(given, step.timeout) if step.is_async else given
+            given: Any = step.call(exchange)
+            waits = step.is_async and (_COROUTINE is type(given) or not step.at_once)
+            return begin(given, step.timeout) if waits else given
         except BaseException as error:
             if _is_end(error):
                 raise
@@ -272,10 +315,9 @@ class StageRunner:
             self._events.publish(make())
 
 
-def _allow(exchange: Exchange, step: Step, allow: Allow) -> None:
-    """Note the yes, but over no Deny: a guard in the app may have left one, and a wrapper walk a second time."""
-    if not isinstance(exchange.verdict, Deny):
-        exchange.decided_by, exchange.verdict = step, allow
+async def settled(given: Given) -> Deny | Answer | None:
+    """What it comes to, waited for where need be."""
+    return given if given is None or isinstance(given, (Deny, Answer)) else await given
 
 
 def _is_end(error: BaseException) -> bool:

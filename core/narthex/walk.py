@@ -5,27 +5,28 @@ finishes on the one it began with.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from operator import is_not
 from typing import Any, Final
 
 from narthex import access, guards
 from narthex.asgi import ASGIApp, Receive, Scope, Send
 from narthex.chain import fold
 from narthex.config import Config
-from narthex.dress import Dress, hand_back
+from narthex.costs import Costs
+from narthex.dress import Dress, hand_back, written
 from narthex.ending import is_gone
 from narthex.endpoint import serve_endpoint
 from narthex.exchange import Exchange, Hall
 from narthex.frameworks import framework_of, own_root
+from narthex.frameworks.templates import Templates
 from narthex.house import Estate
 from narthex.loader import Built
 from narthex.passage import INTENT_UNRECORDED, Passage, Terms
 from narthex.paths import KnownPaths
-from narthex.plan import Plan
+from narthex.plan import Asking, Plan
 from narthex.proxies import TrustedProxies
-from narthex.stages import StageRunner
+from narthex.stages import Given, StageRunner, settled
 from narthex.verdict import Answer, Deny
 
 _NOT_STARTED: Final = Deny(503, "not_started", "the house has not started", retry_after=1)
@@ -67,7 +68,7 @@ class Walk:
             trusting=bool(settings.trusted_proxies),
             framework=framework_of(app),
             own_root=self.chain.own_root,
-            app=app,
+            templates=Templates(app),
         )
         self._paths = KnownPaths(self.chain.own_root)
         self._live = estate.live
@@ -76,6 +77,16 @@ class Walk:
         self._inside = fold(built.inside, app)
         self._outside = fold(built.outside, self._enter) if built.outside else None
         self._runner = StageRunner(estate.events, estate.metrics)
+        self._metrics = estate.metrics
+        self._costs = Costs(estate.metrics)
+        self._ask: Mapping[Asking, Callable[[Exchange, Plan], Given]] = {
+            "odd": self._odd,
+            "admit": self._admit,
+            "authenticate": self._authenticate,
+            "vet": self._vet,
+            "authorize": self._authorize,
+            "witness": self._witness,
+        }
         self._terms = Terms(
             self._runner,
             estate.events,
@@ -107,6 +118,7 @@ class Walk:
                 token = _passage_var.set(passage)
                 try:
                     given = await self._outside(scope, passage.receive, passage.send)
+                    exchange.error = None  # a wrapper has made something of it
                 finally:
                     _passage_var.reset(token)
             if passage.ending is not None and passage.ended:
@@ -143,20 +155,28 @@ class Walk:
     async def _walk(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> Any:
         """The stages, and then the app, or a plugin's endpoint; hands the keys it set back to the caller's scope."""
         exchange = passage.exchange
-        verdict = await self._judge(exchange, exchange.plan) if exchange.plan.judged else None
+        if self._metrics.sample and self._costs.due():
+            exchange.plan = self._costs.timed(exchange.plan)
+        verdict = self._judge(exchange, exchange.plan)
+        if verdict is not None:
+            verdict = await settled(verdict)
         if verdict is not None:
             await passage.finish(verdict, send)
             return None
         passage.task = asyncio.current_task()
         own = worn = scope
+        heard = send if self._outside is None else passage.gate(send)
         if self._dressed and exchange.plan.taken is None:
             exchange.app_scope = own = self._dress.scope(exchange, scope, self._state)
             worn = dict(own)
         try:
-            given = await self._serve(exchange, own, receive, send)
+            given = await self._serve(exchange, own, receive, heard)
+        except Exception as error:
+            if self._outside is None or not await self._refused(passage, error, send):
+                raise
+            given = None
         finally:
-            # What most apps set are new keys; only where there are none has each value to be looked at.
-            if own is not worn and (len(own) != len(worn) or any(map(is_not, own.values(), worn.values()))):
+            if own is not worn and written(own, worn):
                 hand_back(own, worn, scope)
         left = exchange.verdict
         if isinstance(left, Deny) and not passage.started and not passage.refused:
@@ -164,33 +184,47 @@ class Walk:
             await passage.finish(left, send)  # a guard refused, and the app caught it and said nothing
         return given
 
-    async def _judge(self, exchange: Exchange, plan: Plan) -> Deny | Answer | None:
-        """The stages in order; the first refusal or answer ends it."""
-        runner = self._runner
-        verdict: Deny | Answer | None = None
-        if plan.guarded:
-            verdict = self._odd(exchange, strict=plan.strict)
-        if verdict is None and plan.admit:
-            verdict = await runner.guard(exchange, plan.admit, forgive=False)
-        if verdict is None and plan.authenticate:
-            verdict = await runner.identify(exchange, plan.authenticate, forgive=plan.open)
-        if verdict is None and plan.vet:
-            verdict = await runner.guard(exchange, plan.vet, forgive=plan.open)
-        if verdict is None:
-            if plan.taken is not None:
-                verdict = access.judge(exchange, plan.taken, exchange.permissions)
-            elif plan.allowed_methods:
-                verdict = access.wrong_method(plan.allowed_methods)
-            elif plan.authorize:
-                verdict = await runner.policies(exchange, plan.authorize, known=bool(plan.authenticate))
-        if verdict is None and plan.witness and not await runner.witness(exchange, plan.witness):
-            verdict = INTENT_UNRECORDED
+    def _judge(self, exchange: Exchange, plan: Plan) -> Given:
+        """The stages in order; the first refusal or answer ends it. A coroutine comes back only where a hook waits."""
+        ask = self._ask
+        left = iter(plan.asked)
+        for stage in left:
+            verdict = ask[stage](exchange, plan)
+            if verdict is not None:
+                return verdict if isinstance(verdict, (Deny, Answer)) else self._judge_later(verdict, left, exchange)
+        return None
+
+    async def _judge_later(self, waiting: Given, left: Iterator[Asking], exchange: Exchange) -> Deny | Answer | None:
+        verdict = await settled(waiting)
+        for stage in left:
+            if verdict is not None:
+                break
+            verdict = await settled(self._ask[stage](exchange, exchange.plan))
         return verdict
 
-    def _odd(self, exchange: Exchange, *, strict: bool) -> Deny | None:
+    def _admit(self, exchange: Exchange, plan: Plan) -> Given:
+        return self._runner.guard(exchange, plan.admit, forgive=False)
+
+    def _authenticate(self, exchange: Exchange, plan: Plan) -> Given:
+        return self._runner.identify(exchange, plan.authenticate, forgive=plan.open)
+
+    def _vet(self, exchange: Exchange, plan: Plan) -> Given:
+        return self._runner.guard(exchange, plan.vet, forgive=plan.open)
+
+    def _authorize(self, exchange: Exchange, plan: Plan) -> Given:
+        if plan.taken is not None:
+            return access.judge(exchange, plan.taken, exchange.permissions)
+        if plan.allowed_methods:
+            return access.wrong_method(plan.allowed_methods)
+        return self._runner.policies(exchange, plan.authorize, known=bool(plan.authenticate))
+
+    async def _witness(self, exchange: Exchange, plan: Plan) -> Deny | None:
+        return None if await self._runner.witness(exchange, plan.witness) else INTENT_UNRECORDED
+
+    def _odd(self, exchange: Exchange, plan: Plan) -> Deny | None:
         """Refuse what two parsers could read in two ways: odd paths, doubled credentials."""
         scope = exchange.app_scope
-        why = self._paths.odd(scope) if strict else None
+        why = self._paths.odd(scope) if plan.strict else None
         if why is not None:
             return Deny(400, "odd_path", why)
         if exchange.kind == "http" and len(scope["method"]) == 9 and scope["method"].upper() == "WEBSOCKET":
@@ -207,6 +241,16 @@ class Walk:
             return self._inside(scope, receive, send)
         exchange.route = taken.path
         return serve_endpoint(taken, exchange, scope, receive, send)
+
+    async def _refused(self, passage: Passage, error: Exception, send: Send) -> bool:
+        """Answer what a guard in the app has refused, so that wrappers outside see a refusal and no exception."""
+        exchange = passage.exchange
+        deny = exchange.verdict
+        if isinstance(deny, Deny) and not passage.started and guards.raised_by_guard(error):
+            await passage.finish(deny, send)
+            return passage.refused
+        exchange.error = error
+        return False
 
     async def _settled(self, passage: Passage, error: Exception) -> bool:
         """Whether the exception ends here; what the client gets is sent either way."""

@@ -23,12 +23,13 @@ from narthex.hooks import BOOT_HOOKS, STAGES
 from narthex.loader import survey
 from narthex.serve.exits import Exit
 from narthex.testing.suite.subject import Subject
+from narthex_plugins.metrics.requests import BYTES_IN, BYTES_OUT, DURATIONS, REQUESTS
 
 ROOT: Final = Path(__file__).parents[2]
 CODE: Final = ("core/narthex", "plugins/narthex_plugins", "contrib/narthex_contrib")
 MODULES: Final = (
-    *("narthex", "narthex.config", "narthex.errors", "narthex.events"),
-    *("narthex.live", "narthex.metrics", "narthex.services", "narthex.storage", "narthex.testing"),
+    *("narthex", "narthex.alerting", "narthex.config", "narthex.errors", "narthex.events"),
+    *("narthex.live", "narthex.measures", "narthex.metrics", "narthex.services", "narthex.storage", "narthex.testing"),
 )
 _DENY: Final = re.compile(r'Deny\(\s*(\d{3})(?: if .*? else (\d{3}))?,\s*"(\w+)"')
 _METRIC: Final = re.compile(r'\.(counter|gauge|histogram)\(\s*"(\w+)",\s*"[^"]*"(?:,\s*\(([^)]*)\))?')
@@ -152,6 +153,8 @@ def _metrics() -> Iterator[str]:
     for text in _sources():
         for kind, name, labels in _METRIC.findall(text):
             yield f"metric {kind} {name}({', '.join(_WORD.findall(labels))})"
+    for family in (REQUESTS, DURATIONS, BYTES_IN, BYTES_OUT):  # counted without a call for each
+        yield f"metric {family.kind} {family.name}({', '.join(family.labels)})"
 
 
 def _sources() -> Iterator[str]:

@@ -14,10 +14,12 @@ MORE: Final[dict[str, dict[str, Any]]] = {
         "identity": Identity(subject="welcome", roles=frozenset({"admin"})),
         "second": {"path": "/second", "explain": "/second/explain", "provide": False},
     },
+    "alerts": {"settings": {"evaluate": False}},  # it has nothing to look at when it is alone
     "auth": {"second": {"path": "/second", "jwks": "/second/jwks.json", "cookie": "second"}},
     "guestbook": {"second": {"path": "/second"}},
     "health": {"second": {"live": "/second/healthz", "ready": "/second/readyz"}},
     "revocation": {"second": {"path": "/second/revocations", "sessions": "/second/sessions"}},
+    "metrics": {"second": {"path": "/second"}},
     "logging": {
         "settings": {"output": "first.jsonl"},
         "second": {"output": "second.jsonl", "capture": False, "header": "x-second-id"},

@@ -33,8 +33,7 @@ def asked_of_the_version(before: str, now: str) -> str:
 def test_the_surface_is_the_one_that_was_agreed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     change = asked_of_the_version(AGREED.read_text(), surface(monkeypatch.setenv))
-    if change:
-        pytest.fail(change, pytrace=False)
+    assert not change, change
 
 
 @pytest.mark.parametrize(

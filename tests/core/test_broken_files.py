@@ -1,11 +1,15 @@
 """`narthex check` on files that cannot be followed: one clear message with the line, exit code 2, no traceback."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from narthex.cli import main
+from narthex.config import read_text
+from narthex.errors import ConfigError
 
 # What is wrong, the file (line 1 is the first below), the line it must name, what the message must say.
 BROKEN = {
@@ -66,6 +70,40 @@ def test_a_broken_file_gets_one_clear_message_with_its_line(
     assert "Traceback" not in message
     assert "0x" not in message
     assert "hunter2" not in message
+
+
+def make_pipe(at: Path) -> None:
+    os.mkfifo(at)
+
+
+def make_device(at: Path) -> None:
+    at.symlink_to("/dev/zero")
+
+
+def make_long(at: Path) -> None:
+    at.write_bytes(b"#" * (1024 * 1024 + 1))
+
+
+def make_loop(at: Path) -> None:
+    at.symlink_to(at.name)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (Path.mkdir, "is a directory, not a file (did you mean"),
+        (make_pipe, "is not a regular file"),
+        (make_device, "is not a regular file"),
+        (make_loop, "cannot be read: "),
+        (make_long, "is longer than 1 MiB"),
+    ],
+)
+def test_what_is_no_readable_file_is_refused_at_once(make: Callable[[Path], None], words: str, tmp_path: Path) -> None:
+    file = tmp_path / "narthex.toml"
+    make(file)
+    with pytest.raises(ConfigError) as refused:
+        read_text(file)
+    assert str(refused.value).startswith(f"{file}: {words}")
 
 
 def test_all_mistakes_of_a_file_are_said_at_once(

@@ -96,6 +96,15 @@ def test_check_repeats_what_a_plugin_warns_of(tmp_path: Path) -> None:
     assert done.stdout == "warning: odd\nnarthex.toml: fine, 1 plugin\n"
 
 
+def test_check_warns_of_sessions_whose_tokens_nothing_revokes(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_text("0123456789abcdef" * 4)
+    alone = '[narthex]\nsecret_key = { file = "secret.key" }\n[plugins.auth]\nissuer = "https://shop.example"\n'
+    told = narthex("check", cwd=write(tmp_path, alone))
+    assert told.returncode == 0
+    assert "warning: narthex.toml:3: plugin auth keeps sessions, and nothing revokes their tokens" in told.stdout
+    assert "warning" not in narthex("check", cwd=write(tmp_path, alone + "[plugins.revocation]\n")).stdout
+
+
 @pytest.mark.parametrize("command", [["check"], ["explain"], ["explain", "GET", "/"], ["plugins"]])
 def test_an_error_in_the_file_is_one_message_and_2(command: list[str], tmp_path: Path) -> None:
     done = narthex(*command, cwd=write(tmp_path, '[narthex]\nprefx = "/x"\n'))

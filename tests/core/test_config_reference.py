@@ -43,7 +43,7 @@ class Auth(Settings):
 def read(directory: Path, text: str) -> Config:
     file = directory / "narthex.example.toml"
     file.write_text(text)
-    return load(file, {"SHOP_SECRET_KEY": "k" * 32, "AUTH_KEY": "k"})
+    return load(file, {"SHOP_SECRET_KEY": "k" * 32, "AUTH_KEY": "k", "OTEL_KEY": "k"})
 
 
 def test_the_tracked_example_is_what_the_code_says() -> None:

@@ -161,14 +161,15 @@ def test_a_client_that_takes_no_last_word_does_not_keep_the_app_alive(
         await send(body(b"tick", more=True))
         await asyncio.Event().wait()
 
-    async def main() -> None:
+    async def main() -> list[Message]:
         visitor = Deaf(app_of(app))
         visitor.begin()
         await visitor.until(2)
         visitor.close(subject="alice")
         await asyncio.wait_for(visitor.task, 10)
+        return visitor.reply.messages
 
-    asyncio.run(main())
+    assert asyncio.run(main()) == [start(), body(b"tick", more=True)]
 
 
 def test_a_cancellation_from_elsewhere_passes_also_while_the_house_ends_the_exchange() -> None:

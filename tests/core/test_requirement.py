@@ -15,6 +15,15 @@ def plugin(requires: object) -> type:
     return type("Curfew", (), {"requires": requires})
 
 
+def said(requires: object, here: str) -> str:
+    """What a release says to a plugin: "" where it takes it."""
+    try:
+        check_requirement(plugin(requires), "curfew", "narthex.toml:7", here)
+    except PluginError as refused:
+        return str(refused)
+    return ""
+
+
 @pytest.mark.parametrize(
     ("requires", "here"),
     [
@@ -27,18 +36,15 @@ def plugin(requires: object) -> type:
     ],
 )
 def test_a_release_that_will_do_is_taken(requires: object, here: str) -> None:
-    check_requirement(plugin(requires), "curfew", installed=here)
+    assert said(requires, here) == ""
 
 
 @pytest.mark.parametrize(
     ("requires", "here"), [("narthex>=1,<2", "2.0"), ("narthex>=1,<2", "0.9"), ("narthex>=1,<2", "2.0rc1")]
 )
 def test_another_release_is_refused_with_the_line(requires: str, here: str) -> None:
-    with pytest.raises(PluginError) as caught:
-        check_requirement(plugin(requires), "curfew", "narthex.toml:7", here)
-    assert str(caught.value).startswith(
-        f"narthex.toml:7: plugin curfew requires narthex<2,>=1, and this is narthex {here}"
-    )
+    wanted = f"narthex.toml:7: plugin curfew requires narthex<2,>=1, and this is narthex {here}"
+    assert said(requires, here).startswith(wanted)
 
 
 @pytest.mark.parametrize(

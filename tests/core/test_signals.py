@@ -11,6 +11,7 @@ from narthex import Narthex
 from narthex.signals import StopSignals
 from narthex.testing import config, request
 from tests.apps import Hello
+from tests.core.test_lifespan import Server
 from tests.guests import offer
 
 
@@ -71,6 +72,28 @@ def test_a_handler_that_came_after_ours_is_left_in_place_and_ours_passes_through
         signal.signal(signal.SIGTERM, lambda number, frame: ours(number, frame))  # noqa: PLW0108  another handler
         signals.restore()
         signal.raise_signal(signal.SIGTERM)
+
+    asyncio.run(main())
+    assert heard == [signal.SIGTERM]
+
+
+def test_a_house_that_lives_again_behind_a_handler_that_calls_its_first_makes_no_ring(heard: list[int]) -> None:
+    house = Narthex(Hello(), config(a=offer()))
+
+    async def main() -> None:
+        await Server(house).through()
+        server = Server(house)
+        await server.tell("startup")
+        ours = signal.getsignal(signal.SIGTERM)
+        assert callable(ours)
+        signal.signal(signal.SIGTERM, lambda number, frame: ours(number, frame))  # noqa: PLW0108  another handler
+        await server.tell("shutdown")
+        await server.task
+        server = Server(house)
+        await server.tell("startup")
+        signal.raise_signal(signal.SIGTERM)
+        await server.tell("shutdown")
+        await server.task
 
     asyncio.run(main())
     assert heard == [signal.SIGTERM]

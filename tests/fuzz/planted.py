@@ -12,7 +12,7 @@ import pytest
 
 from narthex import dress, responses, stages
 from narthex.exchange import Exchange
-from narthex.stages import StageRunner
+from narthex.stages import StageRunner, settled
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 FAULTS: Final[dict[str, Plant]] = {}
@@ -36,7 +36,7 @@ def _deaf(patch: pytest.MonkeyPatch) -> None:
     guard = StageRunner.guard
 
     async def alone(self: StageRunner, exchange: Exchange, steps: Any, *, forgive: bool) -> Any:
-        verdict = await guard(self, exchange, steps, forgive=forgive)
+        verdict = await settled(guard(self, exchange, steps, forgive=forgive))
         return verdict if len(steps) == 1 else None
 
     patch.setattr(StageRunner, "guard", alone)
@@ -55,7 +55,7 @@ def _silence(patch: pytest.MonkeyPatch) -> None:
     policies = StageRunner.policies
 
     async def silent(self: StageRunner, exchange: Exchange, steps: Any, *, known: bool) -> Any:
-        verdict = await policies(self, exchange, steps, known=known)
+        verdict = await settled(policies(self, exchange, steps, known=known))
         return None if getattr(verdict, "code", "") in {"not_allowed", "authentication_required"} else verdict
 
     patch.setattr(StageRunner, "policies", silent)

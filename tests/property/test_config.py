@@ -129,4 +129,6 @@ def test_any_bytes_are_a_file_or_a_config_error(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "narthex.toml")
         file.write_bytes(data)
-        boot(file, {})
+        message = boot(file, {})
+    assert not message or message.startswith(str(file))
+    assert not any(word in message for word in JARGON)

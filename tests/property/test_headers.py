@@ -84,3 +84,23 @@ def test_of_a_plugins_fields_only_those_that_can_be_sent_are(fields: list[Any]) 
 
 def _fits(field: tuple[Any, Any]) -> bool:
     return isinstance(field[0], bytes) and sendable(*field)
+
+
+@given(st.lists(st.lists(st.sampled_from([b"a", b"b\na", b"a\nb", b"A", b"", b"\n"]), max_size=4), max_size=6))
+@example([[b"a\nb", b"c"], [b"a", b"b\nc"]])
+@example([[], [b""], []])
+def test_what_is_remembered_of_one_request_is_not_taken_for_anothers(lists: list[list[bytes]]) -> None:
+    for names in lists:  # some join to the same bytes, which is how they are remembered
+        fields = [(name, str(place).encode()) for place, name in enumerate(names)]
+        headers = Headers(fields)
+        for name in (b"a", b"b", b"a\nb", b"b\na", b"c", b"", b"\n"):
+            assert headers.getlist(name.decode()) == by_hand(fields, name.decode())
+            assert headers.first(name) == next((value for field, value in fields if field.lower() == name), None)
+
+
+def test_what_an_app_makes_of_the_list_it_got_is_not_what_came() -> None:
+    fields = [(b"user-agent", b"curl"), (b"authorization", b"Bearer x")]
+    headers = Headers(fields)
+    del fields[0]
+    assert headers["user-agent"] == "curl"
+    assert headers.raw == [(b"user-agent", b"curl"), (b"authorization", b"Bearer x")]

@@ -10,6 +10,7 @@ from narthex.commands.reading import read
 from narthex.commands.terminal import paint
 from narthex.config import Config
 from narthex.loader import Built, survey
+from narthex.services import Sessions, TokenRevoker
 
 
 def check(config: ConfigPath = DEFAULT) -> None:
@@ -20,7 +21,7 @@ def check(config: ConfigPath = DEFAULT) -> None:
     with _warnings() as found:
         loaded = read(config)
         built = survey(loaded)
-    for warning in (*found, *_store(loaded, built)):
+    for warning in (*found, *_store(loaded, built), *_unrevoked(built)):
         typer.echo(f"{paint('warning', 'yellow')}: {warning}")
     for line in _taken(built):
         typer.echo(line)
@@ -45,6 +46,18 @@ def _store(config: Config, built: Built) -> Iterator[str]:
     if file is not None and not file.parent.is_dir():
         where = config.where(("narthex", "store"))
         yield f"{where}: [narthex] store: the directory {file.parent} does not exist"
+
+
+def _unrevoked(built: Built) -> Iterator[str]:
+    """What goes on being good when it should not."""
+    services = built.tenancy.services
+    if not services.offering(TokenRevoker):
+        for guest in built.guests:
+            if guest.name in services.offering(Sessions):
+                yield (
+                    f"{guest.table.where}: plugin {guest.name} keeps sessions, and nothing revokes their tokens: after "
+                    "logout an access token is good until it expires; the plugin revocation ends it at once"
+                )
 
 
 @contextmanager

@@ -39,10 +39,20 @@ PAGE: Final = (
     ),
     (
         "Events",
-        (("narthex.events", "EventBus Event HouseStarted HouseStopping ExchangeRefused HookFailed ExchangeClosed"),),
+        (
+            ("narthex.events", "EventBus Event HouseStarted HouseStopping ExchangeRefused HookFailed ExchangeClosed"),
+            ("narthex.events", "AlertFired AlertResolved"),
+        ),
     ),
     ("Metrics, exchanges under way, the store", (("narthex.metrics", "Metrics"), ("narthex.live", "LiveExchanges"))),
     ("", (("narthex.storage", "Store"),)),
+    (
+        "What somebody should know of",
+        (
+            ("narthex.alerting", "AlertRule Board Panel Query"),
+            ("narthex.measures", "Match Level Rate Share Quantile Absent"),
+        ),
+    ),
     ("In the app", (("narthex.context", "current_exchange current_identity log_context"),)),
     ("", (("narthex.guards", "require_auth require_role require_permission Refused"),)),
     ("Testing", (("narthex.testing.driving", "request websocket Reply"), ("narthex.testing.fakes", "config"))),

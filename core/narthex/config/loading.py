@@ -27,6 +27,7 @@ S = TypeVar("S", bound=Settings)
 Source = str | Path | Mapping[str, Any] | None
 
 _HOUSE_KEYS: Final = frozenset(NarthexSettings.model_fields)
+_LONGEST: Final = 1024 * 1024  # bytes; a serving process reads it beside its requests
 _AT_LINE: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -146,11 +147,15 @@ def read_text(path: Path) -> str:
     """The text of a configuration file.
 
     Raises:
-        ConfigError: there is none, or it is not text.
+        ConfigError: there is none, it is too long, or it is not text.
     """
     name = str(path)
     try:
-        data = path.read_bytes()
+        # Asked first: to open a pipe waits for whoever writes to it, and a device may never end.
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            raise ConfigError("is not a regular file", where=name, hint="it is read again at every reload")
+        with path.open("rb") as file:
+            data = file.read(_LONGEST + 1)
     except FileNotFoundError:
         hint = "--config FILE, or the variable NARTHEX_CONFIG, names another"
         raise ConfigError("there is no such file", where=str(path.absolute()), hint=hint) from None
@@ -159,6 +164,8 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ConfigError(f"cannot be read: {reason}", where=name) from None
+    if len(data) > _LONGEST:
+        raise ConfigError(f"is longer than {_LONGEST >> 20} MiB", where=name, hint="is it the right file?")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

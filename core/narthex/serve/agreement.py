@@ -28,6 +28,11 @@ async def agree(lines: Sequence[Line], text: str) -> Outcome:
     return _first_refusal([outcome for outcome in committed if not outcome.refused] or committed)
 
 
+async def tell_each(lines: Sequence[Line], **order: object) -> Outcome:
+    """Have the workers at the ends of these lines carry out an order that each can do for itself."""
+    return _first_refusal(await _ask(lines, **order))
+
+
 async def _ask(lines: Sequence[Line], **order: object) -> list[Outcome]:
     answers = await asyncio.gather(*(_in_time(line, order) for line in lines))
     return [Outcome.heard(answer) for answer in answers if answer is not None]

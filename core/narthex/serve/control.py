@@ -1,4 +1,4 @@
-"""The way in for `narthex reload`: a socket that only the same user can reach, named for the configuration file.
+"""The way in for `narthex reload` and `narthex log-level`: a socket of this user alone, named for the configuration.
 
 One JSON line in, one JSON line out. It lies in a directory of mode 0700, below $XDG_RUNTIME_DIR where there is one;
 where none can be made, SIGHUP still works.
@@ -11,10 +11,11 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from narthex.serve.exits import Exit
@@ -26,14 +27,18 @@ _PATIENCE: Final = 120.0  # seconds a command waits for its answer: plugins may 
 _HEARD: Final = 5.0  # seconds a caller may take to say what it wants
 _ROOM: Final = 100  # bytes of a socket's path, on every system
 _Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Order = Mapping[str, Any]
+Orders = Mapping[str, Callable[[Order], Awaitable[Outcome]]]
+"""What is done for each `do`."""
+RELOAD: Final[Order] = MappingProxyType({"do": "reload"})
 
 
 @asynccontextmanager
-async def control(config: Path, reload: Callable[[], Awaitable[Outcome]]) -> AsyncGenerator[None]:
+async def control(config: Path, orders: Orders) -> AsyncGenerator[None]:
     """Answer the commands of whoever may reach this process, within the block."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _answer(reader, writer, reload)
+        await _answer(reader, writer, orders)
 
     try:
         try:
@@ -48,7 +53,8 @@ async def control(config: Path, reload: Callable[[], Awaitable[Outcome]]) -> Asy
         yield
     finally:
         server.close()
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # whoever tidies up may have taken the directory away
+            path.unlink()
         _tidy(path.parent)
 
 
@@ -81,19 +87,19 @@ def _tidy(directory: Path) -> None:
         directory.rmdir()
 
 
-async def _answer(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reload: Callable[[], Awaitable[Outcome]]
-) -> None:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, orders: Orders) -> None:
     with suppress(OSError, ValueError, TimeoutError):
-        order = json.loads(await asyncio.wait_for(reader.readline(), _HEARD))
-        outcome = await reload() if order == {"do": "reload"} else Outcome(refused="unknown order", exit=2)
+        said: object = json.loads(await asyncio.wait_for(reader.readline(), _HEARD))
+        order = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+        obey = orders.get(str(order.get("do")))
+        outcome = Outcome(refused="unknown order", exit=Exit.USAGE) if obey is None else await obey(order)
         writer.write(dump(asdict(outcome)))
         await writer.drain()
     writer.close()
 
 
-def ask_all(config: Path) -> dict[int, Outcome]:
-    """Have every `narthex run` of this user that follows the file reload it.
+def ask_all(config: Path, order: Order = RELOAD) -> dict[int, Outcome]:
+    """Have every `narthex run` of this user that follows the file carry out an order.
 
     Returns:
         Process id to what became of it; empty where none runs.
@@ -111,14 +117,14 @@ def ask_all(config: Path) -> dict[int, Outcome]:
             except (ConnectionRefusedError, FileNotFoundError):
                 path.unlink(missing_ok=True)  # left by a process that was killed, or just gone
                 continue
-            answers[int(path.stem.rpartition("-")[2])] = _ask(line)
+            answers[int(path.stem.rpartition("-")[2])] = _ask(line, order)
     return answers
 
 
-def _ask(line: socket.socket) -> Outcome:
+def _ask(line: socket.socket, order: Order) -> Outcome:
     """What one process answers; one that does not must not keep the others from being asked."""
     try:
-        line.sendall(dump({"do": "reload"}))
+        line.sendall(dump(dict(order)))
         with line.makefile("rb") as answer:
             said = answer.readline()
     except TimeoutError:

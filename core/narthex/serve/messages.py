@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -15,19 +16,22 @@ _IMPORTING = ("<frozen importlib", str(importlib.__file__))
 
 
 def tell(message: str) -> None:
-    """Write one line for the operator. A closed or broken standard error is no reason to stop serving."""
-    try:
-        sys.stderr.write(f"narthex: {message}\n")
+    """Write one line for the operator."""
+    _write(f"narthex: {message}\n")
+
+
+def _write(text: str) -> None:
+    """A closed or broken standard error is no reason to stop serving."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(text)
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        return
 
 
 def tell_boot_error(error: BootError) -> Exit:
     """Say what the operator has to put right, and return the exit code for it."""
     if isinstance(error, ConfigError):
         # It begins with "narthex.toml:12:", which editors and terminals turn into a link.
-        sys.stderr.write(f"{error}\n")
+        _write(f"{error}\n")
         return Exit.USAGE
     tell(str(error))
     return Exit.FAILED_START
@@ -37,7 +41,7 @@ def tell_outcome(refused: str, words: str) -> None:
     """Say how a reload went; what is wrong with the file begins its line, as it does at boot."""
     if refused:
         tell("not reloaded, everything is as before:")
-        sys.stderr.write(f"{refused}\n")
+        _write(f"{refused}\n")
     else:
         tell(words)
 
@@ -45,7 +49,7 @@ def tell_outcome(refused: str, words: str) -> None:
 def tell_traceback(error: BaseException) -> None:
     """Print the traceback of somebody's code from the first line that is theirs."""
     error.with_traceback(_without_plumbing(error.__traceback__))
-    traceback.print_exception(error)
+    _write("".join(traceback.format_exception(error)))
 
 
 def _without_plumbing(trace: TracebackType | None) -> TracebackType | None:

@@ -44,7 +44,6 @@ class Adapter:
     """See `servers.Server`."""
 
     imports_in_loop = False
-    cuts_sockets = True
 
     def __init__(self, options: Options) -> None:
         # Any: annotated for the command line's use, where the target is text and nothing is returned.

@@ -17,7 +17,6 @@ class Adapter:
     """See `servers.Server`."""
 
     imports_in_loop = False
-    cuts_sockets = False
 
     def __init__(self, options: Options) -> None:
         self._stop = asyncio.Event()

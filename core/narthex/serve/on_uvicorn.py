@@ -32,7 +32,6 @@ class Adapter:
     """See `servers.Server`."""
 
     imports_in_loop = True
-    cuts_sockets = False
 
     def __init__(self, options: Options) -> None:
         log_config: dict[str, Any] | None = None if options.own_logs else deepcopy(LOGGING_CONFIG)

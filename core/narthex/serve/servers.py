@@ -29,11 +29,6 @@ class Server(Protocol):
         """Whether the bare server imports the app inside the running loop: some apps look for it."""
         ...
 
-    @property
-    def cuts_sockets(self) -> bool:
-        """Whether a stop cuts open sockets off, so that the house has to end them before."""
-        ...
-
     def loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop] | None:
         """The event loop this server chooses; None for Python's own."""
         ...

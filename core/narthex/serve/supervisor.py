@@ -28,8 +28,8 @@ from typing import Any
 
 from narthex import config as configuration
 from narthex.errors import BootError
-from narthex.serve.agreement import agree
-from narthex.serve.control import control
+from narthex.serve.agreement import agree, tell_each
+from narthex.serve.control import Order, control
 from narthex.serve.exits import Exit
 from narthex.serve.following import Outcome
 from narthex.serve.line import Line
@@ -81,6 +81,7 @@ class _Supervisor:
         self._options = options
         self._listener = listener
         self._text = text
+        self._levels: dict[str, str] = {}  # of loggers, changed since; later workers get them too
         self._reload_wanted = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._wanted = workers
@@ -167,7 +168,7 @@ class _Supervisor:
 
     async def _guide(self) -> None:
         """Reload when SIGHUP or `narthex reload` asks for it, until the order to stop."""
-        async with control(Path(self._options.config), self._reload):
+        async with control(Path(self._options.config), {"reload": self._reload, "log-level": self._change_level}):
             while not self._stop.is_set():
                 await self._either(self._reload_wanted.wait())
                 if self._reload_wanted.is_set():
@@ -184,9 +185,11 @@ class _Supervisor:
                     worker.send(signal.SIGTERM)
                     return
                 worker.text = self._text
+            for logger, level in self._levels.items():
+                await tell_each([worker.line], do="log-level", logger=logger, level=level)
             self._serving.add(worker)
 
-    async def _reload(self) -> Outcome:
+    async def _reload(self, _order: Order | None = None) -> Outcome:
         """Have every worker follow what the file says now, or none."""
         async with self._reloading:
             outcome, text = await self._agree()
@@ -195,6 +198,17 @@ class _Supervisor:
                 for worker in self._serving:
                     worker.text = text
             tell_outcome(outcome.refused, outcome.words)
+            return outcome
+
+    async def _change_level(self, order: Order) -> Outcome:
+        """Have every worker give a logger another level."""
+        logger, level = order.get("logger"), order.get("level")
+        async with self._reloading:
+            outcome = await tell_each(
+                [worker.line for worker in self._serving], do="log-level", logger=logger, level=level
+            )
+            if isinstance(logger, str) and isinstance(level, str) and not outcome.refused:
+                self._levels[logger] = level
             return outcome
 
     async def _agree(self) -> tuple[Outcome, str]:

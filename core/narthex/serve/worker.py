@@ -18,16 +18,16 @@ from narthex.errors import BootError, StartError
 from narthex.serve import servers
 from narthex.serve.application import extend_path, import_app
 from narthex.serve.binding import cannot_listen, is_listening
-from narthex.serve.control import control
+from narthex.serve.control import Order, control
 from narthex.serve.exits import Exit
-from narthex.serve.following import Following, Outcome
+from narthex.serve.following import Following, Outcome, change_level
 from narthex.serve.lifespan import Lifespan
 from narthex.serve.line import Line
 from narthex.serve.messages import tell, tell_boot_error, tell_outcome, tell_traceback
 from narthex.serve.options import STOP_MARGIN, Options
 from narthex.serve.stopping import Interrupted, Stopping
 
-_HANG_UP = 3.0  # seconds that a server which cuts sockets off waits for the house to end them
+_HANG_UP = 3.0  # seconds that the server waits at most until the house has ended open sockets and event streams
 _POLL = 0.01  # seconds between looks at whether the server listens already
 
 
@@ -164,13 +164,16 @@ class _Work:
         await lifespan.started.wait()
         lock = asyncio.Lock()
 
-        async def reload() -> Outcome:
+        async def reload(_order: Order | None = None) -> Outcome:
             async with lock:
                 outcome = await following.reload()
             tell_outcome(outcome.refused, outcome.words)
             return outcome
 
-        async with control(Path(self._options.config), reload):
+        async def change(order: Order) -> Outcome:
+            return change_level(order)
+
+        async with control(Path(self._options.config), {"reload": reload, "log-level": change}):
             while True:
                 await self._stopping.hangup.wait()
                 self._stopping.hangup.clear()
@@ -192,11 +195,13 @@ class _Work:
             # Nobody has been let in. What had begun to start is cancelled, and releases what it holds.
             serving.cancel()
             return
-        if self._server.cuts_sockets:
-            await house.hang_up(min(_HANG_UP, self._options.drain))
+        now = asyncio.get_running_loop().time
+        end = now() + self._options.drain + STOP_MARGIN / 2
+        # The house does this at a signal; the supervisor's end is none.
+        await house.hang_up(min(_HANG_UP, self._options.drain))
         self._server.stop()
         # uvicorn and hypercorn cut what is still open; granian waits for ever. The app gets its shutdown either way.
-        await asyncio.sleep(self._options.drain + STOP_MARGIN / 2)
+        await asyncio.sleep(end - now())
         tell(f"{self._options.drain:g} s were not enough to end what was open: cut off")
         await lifespan.shut_down(STOP_MARGIN / 4)
         serving.cancel()
