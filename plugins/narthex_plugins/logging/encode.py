@@ -15,11 +15,13 @@ import datetime as dt
 import enum
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, cast
 
 import msgspec
+
+from narthex.detectors import MASK, Redactor, Weight
 
 LONGEST_TEXT: Final = 16_384
 """Characters of one text; of a longer one the middle is cut, since tracebacks say most at both ends."""
@@ -30,7 +32,13 @@ _MOST_VALUES = 1_000  # in one line, nested ones included
 _DEEPEST = 8
 _MOST_BITS = 12_000  # past 4,300 digits Python refuses to write a number out
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-_KEPT = ("time", "level", "logger", "message", "request_id", "trace_id", "status", "exception")
+_MARGIN = 4096  # characters beyond a cut that are looked at and not shown: the secret that the cut goes through
+_SHORT_NUMBER = 10**8
+_KEPT = (
+    *("time", "level", "logger", "message", "request_id", "trace_id", "status", "exception"),
+    *("@timestamp", "log.level", "log.logger", "http.request.id", "trace.id", "http.response.status_code"),
+    *("Timestamp", "SeverityText", "SeverityNumber", "InstrumentationScope", "Body", "TraceId"),
+)
 
 _HARMFUL = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -69,22 +77,47 @@ def finish(data: bytes) -> bytes:
     return data + b"\n"
 
 
+def plain(fields: Mapping[str, object], redactor: Redactor | None, known: Sequence[str] = ()) -> dict[str, object]:
+    """Fields as JSON has them, without the secrets in them. Never raises.
+
+    Args:
+        fields: any.
+        redactor: finds secrets by the names of keys, nested ones included, and in every text; None leaves all.
+        known: values that are secret by themselves.
+    """
+    return dict(_Plain(redactor, known).items(fields))
+
+
+def redacted(text: str, redactor: Redactor, known: Sequence[str] = (), longest: int = LONGEST_TEXT) -> str:
+    """A text without the secrets in it, its middle cut out where it is longer: nobody pays for what is not shown."""
+    if len(text) <= longest:
+        return redactor.text(text, known)
+    half, margin = longest // 2, min(_MARGIN, longest // 2)
+    head, tail = (redactor.text(end, known) for end in (text[: half + margin], text[-half - margin :]))
+    head, tail = head[: min(half, max(len(head) - margin, 0))], tail[max(margin, len(tail) - half) :]
+    return f"{head} … {len(text) - longest} characters cut … {tail}"
+
+
 class _Plain:
-    """Turns values into what JSON has, within a budget of values for the whole line."""
+    """Turns values into what JSON has, within a budget of values and characters for the whole line."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_characters", "_known", "_left", "_redactor")
 
-    def __init__(self) -> None:
+    def __init__(self, redactor: Redactor | None = None, known: Sequence[str] = ()) -> None:
         self._left = _MOST_VALUES
+        self._characters = LONGEST_LINE  # more is not shown
+        self._redactor = redactor
+        self._known = known
 
-    def items(self, fields: Mapping[str, object]) -> Iterable[tuple[str, object]]:
-        return ((key, self.value(value, 1)) for key, value in fields.items())
+    def items(self, fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+        for key, value in fields.items():
+            yield self._string(key), MASK if self._is_secret(key, value) else self.value(value, 1)
 
     def value(self, value: object, depth: int) -> object:
         """A value of exactly the types that JSON has."""
         kind = type(value)
         if kind is str:
-            return _text(value)
+            return self._string(value)
         if value is None or kind is bool:
             return value
         try:
@@ -99,7 +132,8 @@ class _Plain:
             return self._mapping(cast("Mapping[object, object]", value), depth)
         if isinstance(value, (list, tuple, AbstractSet)):
             return self._sequence(cast("Iterable[object]", value), depth)
-        return _scalar(value)
+        scalar = _scalar(value)
+        return self._string(scalar) if isinstance(scalar, str) else scalar
 
     def _mapping(self, value: Mapping[object, object], depth: int) -> object:
         if depth >= _DEEPEST:
@@ -109,23 +143,58 @@ class _Plain:
             if not self._afford():
                 plain["…"] = "cut"
                 break
-            plain[str(self.value(key, _DEEPEST))] = self.value(inner, depth + 1)
+            plain[str(self.value(key, _DEEPEST))] = (
+                MASK if self._is_secret(key, inner) else self.value(inner, depth + 1)
+            )
+        if self._redactor is not None:
+            _hide_pairs(plain, self._redactor)
         return plain
 
     def _sequence(self, value: Iterable[object], depth: int) -> object:
+        """Element by element. Behind one that names a secret stands one: header fields in pairs, `["--token", "x"]`."""
         if depth >= _DEEPEST:
             return "…"
         plain: list[object] = []
+        before: object = None
         for inner in value:
             if not self._afford():
                 plain.append("…")
                 break
-            plain.append(self.value(inner, depth + 1))
+            plain.append(MASK if self._is_secret(before, inner) else self.value(inner, depth + 1))
+            before = inner
         return plain
+
+    def _is_secret(self, name: object, value: object) -> bool:
+        """Whether the name says that the value is one; a number that only counts is none."""
+        if self._redactor is None or not isinstance(name, str | bytes) or value is None or value == "":
+            return False
+        weight = self._redactor.names.weight(name if isinstance(name, str) else name.decode("latin-1"))
+        if weight <= Weight.MAYBE or isinstance(value, bool):
+            return False
+        return weight > Weight.TOKEN or not isinstance(value, int | float) or abs(value) >= _SHORT_NUMBER
+
+    def _string(self, value: object) -> str:
+        if self._redactor is None:
+            return _text(value)
+        text = str(value)
+        if self._characters <= 0:
+            return "…"
+        self._characters -= min(len(text), LONGEST_TEXT)
+        return _text(redacted(text, self._redactor, self._known))
 
     def _afford(self) -> bool:
         self._left -= 1
         return self._left >= 0
+
+
+def _hide_pairs(plain: dict[str, object], redactor: Redactor) -> None:
+    """Hide values whose name is a value itself: `{"name": "DB_PASSWORD", "value": "x"}`."""
+    if "loc" in plain and "input" in plain:
+        plain["input"] = MASK  # what pydantic did not accept, of which field `loc` says
+    if "value" in plain:
+        names = [name for name in (plain.get("name"), plain.get("key")) if isinstance(name, str)]
+        if any(redactor.names.weight(name) > Weight.MAYBE for name in names):
+            plain["value"] = MASK
 
 
 def _scalar(value: object) -> object:
@@ -135,13 +204,13 @@ def _scalar(value: object) -> object:
         case float() if math.isfinite(value):
             return float(value)
         case bytes() | bytearray():
-            return _text(value[:LONGEST_TEXT].decode("utf-8", "backslashreplace"))
+            return value.decode("utf-8", "backslashreplace")
         case dt.date() | dt.time():
             return value.isoformat()
         case BaseException():
-            return _text(f"{type(value).__qualname__}: {value}")
+            return f"{type(value).__qualname__}: {value}"
         case _:
-            return _text(str(value))
+            return str(value)
 
 
 def _text(text: object) -> str:

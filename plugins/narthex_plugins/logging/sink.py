@@ -65,6 +65,11 @@ class Sink:
         self.dropped = 0
         self.failing = False
 
+    def __len__(self) -> int:
+        """Lines that wait to be written."""
+        queue = self._queue
+        return 0 if queue is None else queue.qsize()
+
     def start(self, name: str) -> None:
         """Open the output and begin.
 

@@ -9,9 +9,12 @@ from typing import Any, Self
 
 import pytest
 
+from narthex import levels
+from narthex.levels import LEVELS
 from narthex_plugins.logging.capture import Capture, tell
 from narthex_plugins.logging.output import Output
 from narthex_plugins.logging.sink import Sink
+from narthex_plugins.logging.thresholds import Threshold
 from tests.plugins.logging.drive import read
 
 root = logging.getLogger()
@@ -39,14 +42,20 @@ class Captured:
     def __init__(self, path: Path, level: Any = "info", *, terminal: bool = True) -> None:
         self._path = path
         sink = Sink(Output(path), 100, lambda count: b"", lambda count: None)  # without its thread: written at once
-        self.capture = Capture(sink, level, terminal=terminal)
+        self.threshold = Threshold(LEVELS[level], self._follow)
+        self.capture = Capture(sink, self.threshold, terminal=terminal)
 
     def __enter__(self) -> Self:
         self.capture.begin()
+        self.threshold.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.threshold.end()
         self.capture.end()
+
+    def _follow(self) -> None:
+        self.capture.follow()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -114,6 +123,104 @@ def test_an_app_that_configures_logging_itself_is_right(tmp_path: Path) -> None:
             root.addHandler(handler)
     assert not (tmp_path / "log").exists()
     assert captured.capture.level == logging.INFO
+
+
+@pytest.fixture
+def console() -> Iterator[tuple[logging.Logger, logging.Logger]]:
+    """uvicorn's loggers as its own configuration sets them up."""
+    error, access = logging.getLogger("uvicorn"), logging.getLogger("uvicorn.access")
+    before = [(logger, logger.handlers[:], logger.propagate, logger.level) for logger in (error, access)]
+    for logger, stream in ((error, sys.stderr), (access, sys.stdout)):
+        logger.handlers[:] = [logging.StreamHandler(stream)]
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+    yield error, access
+    for logger, handlers, propagate, level in before:
+        logger.handlers[:] = handlers
+        logger.propagate = propagate
+        logger.setLevel(level)
+
+
+def test_a_server_s_console_log_becomes_json_and_comes_back(
+    tmp_path: Path, console: tuple[logging.Logger, logging.Logger], capfd: pytest.CaptureFixture[str]
+) -> None:
+    error, access = console
+    before = [(list(logger.handlers), logger.propagate, logger.disabled) for logger in console]
+    with Captured(tmp_path / "log") as captured:
+        logging.getLogger("uvicorn.error").info("up")
+        access.info("GET / 200")
+    assert [line["message"] for line in captured.lines] == ["up"]
+    assert "up" not in "".join(capfd.readouterr())
+    assert [(list(logger.handlers), logger.propagate, logger.disabled) for logger in console] == before
+    error.info("down")
+    assert [line["message"] for line in captured.lines] == ["up"]
+
+
+def test_a_logger_s_own_terminal_handler_makes_room_too(tmp_path: Path) -> None:
+    """As SQLAlchemy's `echo=True` puts one up: it would print each line again, and unredacted."""
+    logger, handler = logging.getLogger("shop.echo"), logging.StreamHandler(sys.stdout)
+    logger.addHandler(handler)
+    with Captured(tmp_path / "log") as captured:
+        assert handler not in logger.handlers
+        logger.warning("once")
+    assert handler in logger.handlers
+    logger.removeHandler(handler)
+    assert [line["message"] for line in captured.lines] == ["once"]
+
+
+def test_a_logger_that_does_not_propagate_is_left_alone(tmp_path: Path) -> None:
+    logger, handler = logging.getLogger("shop.apart"), logging.StreamHandler(sys.stdout)
+    logger.addHandler(handler)
+    logger.propagate = False
+    with Captured(tmp_path / "log"):
+        assert logger.handlers == [handler]
+    logger.removeHandler(handler)
+    logger.propagate = True
+
+
+@pytest.fixture
+def given_back() -> Iterator[None]:
+    yield
+    for name in levels.changed():
+        levels.change(name, levels.DEFAULT)
+
+
+@pytest.mark.usefixtures("given_back")
+def test_a_level_given_while_running_lowers_the_one_that_takes_most(tmp_path: Path) -> None:
+    with Captured(tmp_path / "all") as everything, Captured(tmp_path / "errors", "error") as errors:
+        levels.change("shop", "debug")
+        logging.getLogger("shop.orders").debug("little")
+        logging.getLogger("other").debug("nothing")
+        levels.change("shop", "critical")
+        logging.getLogger("shop.orders").error("much")
+        levels.change("shop", levels.DEFAULT)
+        logging.getLogger("shop.orders").debug("too little")
+        logging.getLogger("shop.orders").error("enough")
+    assert [line["message"] for line in everything.lines] == ["little", "enough"]
+    assert [line["message"] for line in errors.lines] == ["enough"]
+
+
+@pytest.mark.usefixtures("given_back")
+def test_who_is_left_is_the_one_that_takes_most(tmp_path: Path) -> None:
+    with Captured(tmp_path / "errors", "error") as errors:
+        with Captured(tmp_path / "all", "debug"):
+            levels.change("shop", "debug")
+            logging.getLogger("shop").debug("little")
+            assert root.level == logging.DEBUG
+        assert root.level == logging.ERROR
+        logging.getLogger("shop").debug("more")
+    assert [line["message"] for line in errors.lines] == ["more"]
+
+
+@pytest.mark.usefixtures("given_back")
+def test_a_level_given_to_the_root_outlives_a_new_capture(tmp_path: Path) -> None:
+    with Captured(tmp_path / "log"):
+        levels.change("root", "debug")
+        with Captured(tmp_path / "other", "warning"):
+            assert root.level == logging.DEBUG
+        assert root.level == logging.DEBUG
+        levels.change("root", levels.DEFAULT)
+        assert root.level == logging.INFO
 
 
 def test_warnings_become_lines_and_go_back_to_where_they_went(tmp_path: Path) -> None:

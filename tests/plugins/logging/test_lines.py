@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from narthex import Allow, Deny, Exchange, Identity, Settings, hookimpl, log_context
 from narthex.asgi import Receive, Scope, Send
+from narthex.errors import ConfigError
 from narthex_plugins.logging.encode import LONGEST_LINE
-from narthex_plugins.logging.lines import Access, Timestamps, _line, access_line, describe
+from narthex_plugins.logging.lines import Access, Lines, Timestamps, _line, describe
 from narthex_plugins.logging.records import LineFormatter
 from tests.plugins.logging.drive import exchange, hello, http, logged, websocket
 
@@ -107,6 +108,48 @@ def test_the_app_s_own_404_is_no_warning(tmp_path: Path) -> None:
     assert (line["level"], line["status"]) == ("info", 404)
 
 
+@pytest.mark.parametrize(
+    ("levels", "path", "level"),
+    [
+        ({"4xx": "warning"}, "/missing", "warning"),
+        ({"4xx": "warning", "404": "debug"}, "/missing", "debug"),
+        ({"404": "error", "4xx": "debug"}, "/missing", "error"),
+        ({"2xx": "critical"}, "/", "critical"),
+        ({"5xx": "info"}, "/boom", "error"),
+        ({"403": "info"}, "/private", "info"),
+    ],
+)
+def test_the_level_follows_the_status_as_the_settings_have_it(
+    tmp_path: Path, levels: dict[str, str], path: str, level: str
+) -> None:
+    scope = http(path, headers=ALICE)
+    lines = logged(tmp_path, scope, logging={"levels": levels, "level": "debug"}, plugins=DOORKEEPER)
+    assert lines[-1]["level"] == level
+
+
+@pytest.mark.parametrize("status", ["600", "4x", "44", "4xxx", "abc"])
+def test_what_is_no_status_has_no_level(tmp_path: Path, status: str) -> None:
+    with pytest.raises(ConfigError, match="levels"):
+        logged(tmp_path, logging={"levels": {status: "info"}})
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_every_line_of_a_request_has_its_trace_and_its_subject(tmp_path: Path) -> None:
+    headers = [*ALICE, ("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")]
+
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            logging.getLogger("shop").info("packed")
+            raise ValueError("no luck")
+        await hello(scope, receive, send)
+
+    lines = logged(tmp_path, http(headers=headers), app=failing, plugins=DOORKEEPER, logging={"capture": True})
+    assert [line["logger"] for line in lines] == ["shop", "narthex.error", "narthex.access"]
+    assert {(line["request_id"], line["trace_id"], line["subject"]) for line in lines} == {("given-id", TRACE, "alice")}
+
+
 @pytest.mark.parametrize(("path", "lines"), [("/", 0), ("/missing", 0), ("/boom", 2), ("/private", 1)])
 def test_a_quiet_path_is_heard_only_when_it_fails(tmp_path: Path, path: str, lines: int) -> None:
     quiet = {"quiet": ["/**"]}
@@ -125,7 +168,7 @@ def test_lines_below_the_level_are_left_out(tmp_path: Path, level: str, lines: i
 @example("/\udc80", b"")
 @example('/"},\n{"forged":"line"}', b"\x00")
 def test_no_path_or_query_breaks_the_line(path: str, query: bytes) -> None:
-    line = access_line(exchange(http(path, query_string=query)), "", "info", lambda: 1.5, query=True)
+    line = Lines(lambda: 1.5, query=True).access(exchange(http(path, query_string=query)), "", "info")
     assert line.decode().splitlines() == [line.decode()[:-1]]
     told = json.loads(line)
     assert told["query"] == query.decode("latin-1")
