@@ -1,0 +1,176 @@
+"""What `narthex alerts` writes, and what Prometheus' own tools say of it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from narthex.alerting import AlertRule
+from narthex.config import load
+from narthex.loader import survey
+from narthex_plugins.alerts.choice import chosen
+from narthex_plugins.alerts.plugin import given
+from narthex_plugins.alerts.rulesfile import rules_yaml
+from narthex_plugins.alerts.settings import AlertsSettings
+from narthex_plugins.alerts.trial import trials
+from tests.plugins.metrics.prometheus import needs_prometheus
+
+ROOT = Path(__file__).parents[3]
+EVERYTHING = """
+[narthex]
+secret_key = { env = "SHOP_SECRET_KEY" }
+[plugins.metrics]
+[plugins.alerts]
+[plugins.auth]
+issuer = "https://shop.example"
+[[plugins.auth.issuers]]
+issuer = "https://login.example"
+audience = ["shop"]
+[plugins.revocation]
+[plugins.logging]
+"""
+FEW = "[plugins.metrics]\n[plugins.alerts]\n"
+
+
+def narthex(directory: Path, toml: str, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+    (directory / "narthex.toml").write_text(toml)
+    environ = {**os.environ, "SHOP_SECRET_KEY": "0123456789abcdef" * 2, **({"PATH": path} if path else {})}
+    return subprocess.run(
+        [sys.executable, "-m", "narthex", "alerts", *arguments],
+        cwd=directory,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def all_rules(monkeypatch: pytest.MonkeyPatch, directory: Path) -> list[AlertRule]:
+    monkeypatch.setenv("SHOP_SECRET_KEY", "0123456789abcdef" * 2)
+    (directory / "narthex.toml").write_text(EVERYTHING)
+    built = survey(load(directory / "narthex.toml"))
+    return chosen(given(built.tenancy.boot_hooks["alert_rules"]), AlertsSettings.model_validate({}))
+
+
+def names(text: str) -> set[str]:
+    return set(re.findall(r"- alert: (\w+)", text))
+
+
+def test_rules_are_those_of_what_is_switched_on(tmp_path: Path) -> None:
+    few, everything = (names(narthex(tmp_path, toml, "rules").stdout) for toml in (FEW, EVERYTHING))
+    assert everything - few == {
+        "NarthexIssuerUnreachable",
+        "NarthexLogLinesDropped",
+        "NarthexRecordsDropped",
+        "NarthexRevocationStale",
+        "NarthexStoreBacklog",
+    }
+    assert {"NarthexErrors", "NarthexAbsent"} <= few
+
+
+@needs_prometheus
+@pytest.mark.parametrize("more", ["", '[plugins.alerts]\njob = "shop"\nlabels = { team = "shop" }\n'])
+def test_every_rule_fires_when_it_should_and_only_then(tmp_path: Path, more: str) -> None:
+    done = narthex(tmp_path, EVERYTHING.replace("[plugins.alerts]\n", more or "[plugins.alerts]\n"), "test")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "12 rules: each fires when it should, and is silent when it should be\n"
+
+
+@needs_prometheus
+def test_promtool_takes_the_rules(tmp_path: Path) -> None:
+    assert narthex(tmp_path, EVERYTHING, "rules", "--output", "rules.yml").returncode == 0
+    done = subprocess.run(
+        ["promtool", "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "SUCCESS: 12 rules found" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+@needs_prometheus
+@pytest.mark.parametrize("wrong", ["deaf", "nervous", "hasty"])
+def test_a_rule_that_is_wrong_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    """The tests are made for the rules as they are; here each rule in turn is written down as another."""
+    rules = [rule for rule in all_rules(monkeypatch, tmp_path) if rule.name != "NarthexAbsent"]
+    for number, rule in enumerate(rules):
+        match wrong:
+            case "deaf":
+                other = replace(rule, above=rule.above * 100)
+            case "nervous":
+                other = replace(rule, above=rule.above * 0.1)
+            case _:
+                other = replace(rule, above=rule.above * 0.15 if rule.lasting > 300 else rule.above * 0.1, lasting=0)
+        (tmp_path / "rules.yml").write_text(rules_yaml([*rules[:number], other, *rules[number + 1 :]], ""))
+        (tmp_path / "tests.yml").write_text(trials([rule], "rules.yml", ""))
+        done = subprocess.run(
+            ["promtool", "test", "rules", "tests.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, rule.name in done.stdout + done.stderr) == (1, True), rule.name
+
+
+def test_every_rule_has_a_page_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = (ROOT / "docs/runbooks/README.md").read_text()
+    for rule in all_rules(monkeypatch, tmp_path):
+        page = (ROOT / rule.runbook).read_text()
+        assert page.startswith(f"# {rule.name}\n")
+        assert all(word in page for word in ("**Do.**", "**It ends**")) or "**Look and do.**" in page, rule.name
+        assert f"[{rule.name}]({Path(rule.runbook).name})" in index
+
+
+def test_every_page_belongs_to_a_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = {f"docs/runbooks/{page.name}" for page in (ROOT / "docs/runbooks").glob("*.md") if page.name != "README.md"}
+    assert pages == {rule.runbook for rule in all_rules(monkeypatch, tmp_path)}
+
+
+def test_thresholds_labels_and_runbooks_are_the_files(tmp_path: Path) -> None:
+    toml = """
+[plugins.metrics]
+[plugins.alerts]
+above = { NarthexSlow = 5 }
+off = ["NarthexRefusals"]
+labels = { team = "shop" }
+job = "shop"
+runbooks = "https://wiki.shop.example/runbooks/"
+"""
+    text = narthex(tmp_path, toml, "rules").stdout
+    assert "NarthexRefusals" not in names(text)
+    assert re.search(r'alert: NarthexSlow\n    expr: ".*job=\\"shop\\".* > 5"', text)
+    assert text.count('team: "shop"') == len(names(text))
+    assert 'runbook_url: "https://wiki.shop.example/runbooks/slow.md"' in text
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("[plugins.metrics]\n[plugins.alerts]\noff = ['NarthexSlo']\n", "did you mean 'NarthexSlow'?"),
+        ("[plugins.health]\n", "switch the plugin metrics on"),
+    ],
+)
+def test_what_cannot_be_is_said(tmp_path: Path, toml: str, told: str) -> None:
+    done = narthex(tmp_path, toml, "rules")
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+
+
+def test_without_promtool_it_says_what_brings_it(tmp_path: Path) -> None:
+    done = narthex(tmp_path, FEW, "test", path=str(tmp_path))
+    assert (done.returncode, "Debian: prometheus" in done.stderr) == (2, True)
+
+
+def test_the_dashboard_is_whole(tmp_path: Path) -> None:
+    made = json.loads(narthex(tmp_path, EVERYTHING, "dashboards").stdout)
+    panels = made["panels"]
+    assert [panel["title"] for panel in panels if panel["type"] == "row"] == [
+        "Requests", "The house", "External issuers", "Revocation", "Logging"
+    ]  # fmt: skip
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [panel["gridPos"] for panel in panels]
+    cells = [
+        (x, y)
+        for one in places
+        for x in range(one["x"], one["x"] + one["w"])
+        for y in range(one["y"], one["y"] + one["h"])
+    ]
+    assert len(set(cells)) == len(cells)  # none lies on another
