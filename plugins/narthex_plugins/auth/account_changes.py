@@ -5,16 +5,15 @@ the transaction that makes it; every process that serves reads on from where it 
 publishes an event on its own bus.
 """
 
-import asyncio
 import json
 import logging
-from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
 from narthex.errors import DependencyError
 from narthex.events import EventBus
+from narthex.link.looking import keep_looking
 from narthex.storage import Store
 from narthex_plugins.auth.accounts import Accounts
 from narthex_plugins.auth.events import (
@@ -54,20 +53,13 @@ class AccountChanges:
 
     async def follow(self) -> None:
         """Tell of every change, for ever; for `House.spawn`, after `start`."""
-        changed = asyncio.Event()
-        forget = self._store.link.subscribe(self._accounts.log.name, changed.set)
+        await keep_looking(self._store.link, self._accounts.log.name, self._round, LOOK)
+
+    async def _round(self) -> None:
         try:
-            while True:
-                changed.clear()
-                try:
-                    await self.look()
-                except DependencyError as error:
-                    _log.warning("changes of accounts cannot be read for now: %s", error)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK):  # wait_for may swallow a cancellation before Python 3.12
-                        await changed.wait()
-        finally:
-            forget()
+            await self.look()
+        except DependencyError as error:
+            _log.warning("changes of accounts cannot be read for now: %s", error)
 
     async def look(self) -> None:
         """Tell of what is new.

@@ -45,6 +45,13 @@ class PasswordSettings(Settings):
         le=64,
         description="Characters a new password has at least, its user's and the service's name not counted.",
     )
+    breached: str | None = Field(
+        default=None,
+        min_length=1,
+        examples=["pwned-passwords.txt"],
+        description="A file of passwords that were in a breach, which no new one may be: SHA-1 hashes in order, as the "
+        "downloader of Pwned Passwords writes them, or passwords, one a line; relative to this file.",
+    )
 
     @model_validator(mode="after")
     def _enough_for_the_lanes(self) -> "PasswordSettings":

@@ -5,8 +5,8 @@ token made by something else, and code behind this line may rely on what it read
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from narthex_plugins.auth.compact import MAX_SIZE
 from narthex_plugins.auth.refusals import TokenCode, TokenRefused
@@ -31,6 +31,7 @@ class Expectations:
         max_size: bytes of the longest token that is looked at.
         types: `typ` values, in lower case without "application/"; "" stands for a token without `typ`.
         required: claims that have to be there, beside `iss`, `exp` and the audience.
+        says: claims that have to be one of these texts.
     """
 
     issuer: str
@@ -40,6 +41,7 @@ class Expectations:
     max_size: int = MAX_SIZE
     types: frozenset[str] = frozenset({"at+jwt"})
     required: frozenset[str] = frozenset({"sub", "iat", "jti"})
+    says: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
 
 
 def verify_claims(payload: bytes, expected: Expectations, now: float) -> Mapping[str, object]:
@@ -62,6 +64,11 @@ def verify_claims(payload: bytes, expected: Expectations, now: float) -> Mapping
     for name in _TEXTS:
         if name in claims:
             _check_text(name, claims[name])
+    for name, wanted in expected.says.items():
+        if name not in claims:
+            raise TokenRefused(TokenCode.CLAIM_MISSING, name)
+        if not isinstance(value := claims[name], str) or value not in wanted:
+            raise TokenRefused(TokenCode.CLAIM_INVALID, f"{name} is not {' or '.join(wanted)}")
     _check_issuer(claims, expected.issuer)
     _check_audience(claims, expected.audiences)
     _check_times(claims, expected.leeway, now)

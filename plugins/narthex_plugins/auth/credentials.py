@@ -78,15 +78,14 @@ class Reader:
         Of a scheme other than Bearer nothing is said: it is another identifier's.
         """
         found: list[Credential] = []
-        index = headers.index
-        if b"authorization" in index:
+        if "authorization" in headers:
             scheme, _, rest = headers["authorization"].partition(" ")
             if scheme.lower() == "bearer":
                 token = rest.strip(" ")
                 if not _B64TOKEN.fullmatch(token):
                     return MALFORMED
                 found.append(Token(token, "header"))
-        if b"cookie" in index:
+        if "cookie" in headers:
             found += [Cookie(value) for value in self._session_cookies(headers)]
         found += [Token(one[len(SUBPROTOCOL) :], "websocket") for one in subprotocols if one.startswith(SUBPROTOCOL)]
         if len(found) > 1:
@@ -95,9 +94,9 @@ class Reader:
 
     def may_have_cookie(self, headers: Headers) -> bool:
         """Whether a session cookie may be there; False is certain. Costs a look-up and a search of the value."""
-        first = headers.index.get(b"cookie")
+        first = headers.first(b"cookie")
         # Of a field that came several times the index has the first: any other may hold it.
-        return first is not None and (self._hint in first or headers.repeated)
+        return first is not None and (first.find(self._hint) >= 0 or headers.repeated)  # `in` takes twice as long
 
     def is_own(self, headers: Headers, scheme: str, host: str) -> bool:
         """Whether the browser says that the request was made by a page of ours.
@@ -133,7 +132,7 @@ class Reader:
         for name, value in headers.raw:
             if name.lower() == b"cookie" and self._hint in value:
                 pairs = (pair for pair in value.split(b";") if _name(pair) in self._cookies)
-                found += [pair.partition(b"=")[2].strip().decode("latin-1") for pair in pairs]
+                found += [pair.partition(b"=")[2].strip(b" \t").decode("latin-1") for pair in pairs]
         return found
 
 
@@ -156,7 +155,8 @@ def without_token_field(raw: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes,
 
 
 def _name(pair: bytes) -> str:
-    return pair.partition(b"=")[0].strip().decode("latin-1")
+    # RFC 6265 §5.2 knows these two alone: what a browser lets a neighbour put before `__Host-` is part of the name.
+    return pair.partition(b"=")[0].strip(b" \t").decode("latin-1")
 
 
 def _same_origin(origin: str, scheme: str, host: str) -> bool:

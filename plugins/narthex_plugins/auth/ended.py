@@ -11,11 +11,11 @@ seconds, sessions known by cookie are no longer taken on trust.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 from narthex.clock import Clock
 from narthex.errors import DependencyError
+from narthex.link.looking import keep_looking
 from narthex.storage import Store
 from narthex.store import RisingLog
 
@@ -92,17 +92,10 @@ class EndedSessions:
 
     async def follow(self) -> None:
         """Look whenever the link says so, and from time to time. Runs for ever."""
-        changed = asyncio.Event()
-        unsubscribe = self._store.link.subscribe(self._log.name, changed.set)
+        await keep_looking(self._store.link, self._log.name, self._round, LOOK)
+
+    async def _round(self) -> None:
         try:
-            while True:
-                changed.clear()
-                try:
-                    await self.look()
-                except DependencyError as error:
-                    _log.warning("the log of ended sessions could not be looked at: %s", error)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK):  # wait_for may swallow a cancellation before Python 3.12
-                        await changed.wait()
-        finally:
-            unsubscribe()
+            await self.look()
+        except DependencyError as error:
+            _log.warning("the log of ended sessions could not be looked at: %s", error)

@@ -22,14 +22,16 @@ class Hidden:
     def __init__(self, app: ASGIApp, reader: Reader) -> None:
         self._app = app
         self._reader = reader
+        self._may_have_cookie = reader.may_have_cookie
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[Any]:
         """Call the app, with a scope of its own where something has to go; without a coroutine of ours where not."""
         exchange = exchange_var.get()
-        cookie = exchange is None or self._reader.may_have_cookie(exchange.headers)
-        token = scope["type"] == "websocket" and any(
-            one.startswith(SUBPROTOCOL) for one in scope.get("subprotocols") or ()
-        )
+        cookie = exchange is None or self._may_have_cookie(exchange.headers)
+        websocket = scope["type"] == "websocket"
+        if not cookie and not websocket:
+            return self._app(scope, receive, send)
+        token = websocket and any(one.startswith(SUBPROTOCOL) for one in scope.get("subprotocols") or ())
         if not cookie and not token:
             return self._app(scope, receive, send)
         return self._without(scope, receive, send, cookie=cookie, token=token)

@@ -103,7 +103,7 @@ class Identifier:
     def known(self, exchange: Exchange) -> Identity | None:
         """The usual case: nothing but a token in its header, seen before. One hash, one look-up, no I/O."""
         headers = exchange.headers
-        field = headers.index.get(b"authorization")
+        field = headers.first(b"authorization")
         if field is None or exchange.kind != "http" or self._has_cookie(headers):
             return None
         now, digest = self._now(), _FRESH.copy()
@@ -133,7 +133,7 @@ class Identifier:
     async def _by_token(self, token: Token, exchange: Exchange) -> Identity | Deny:
         field = b"Bearer " + token.text.encode("latin-1", "replace")
         # A NUL is in no header field: what came by a subprotocol is not found again by `known`, whatever a field says.
-        sent = exchange.headers.index[b"authorization"] if token.via == "header" else b"\0" + field
+        sent = (exchange.headers.first(b"authorization") or b"") if token.via == "header" else b"\0" + field
         name = sha256(sent).digest()
         known = self._tokens.get(name)
         if known is None:

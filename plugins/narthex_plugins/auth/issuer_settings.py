@@ -48,6 +48,12 @@ class IssuerSettings(Settings):
         description="Claims that have to be there, beside `iss`, `sub`, `exp` and the audience. Without `jti` a token "
         "cannot be revoked by itself.",
     )
+    says: dict[_Word, Annotated[tuple[_Word, ...], Field(min_length=1)]] = Field(
+        default={},
+        examples=[{"token_type": ["access"]}],
+        description="Claims that have to be one of these texts. For providers that tell access tokens from ID and "
+        "refresh tokens by such a claim alone.",
+    )
     roles: tuple[ClaimPath, ...] = Field(
         default=(),
         examples=[["realm_access.roles"]],

@@ -43,6 +43,7 @@ class Issuer:
             max_size=max_size,
             types=frozenset(settings.types),
             required=_ALWAYS.union(settings.required),
+            says=settings.says,
         )
         self._roles = Words(settings.roles, settings.role_map, settings.everyone, wildcards=True)
         self._permissions = Words(settings.permissions, settings.permission_map)

@@ -9,7 +9,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from narthex.clock import Clock
 from narthex.errors import DependencyError, StartError
 from narthex.events import EventBus
+from narthex.link.looking import keep_looking
 from narthex.storage import Store
 from narthex_plugins.auth.events import KeyAdded, KeyGone
 from narthex_plugins.auth.keyring import Key, Ring
@@ -153,17 +153,7 @@ class Keystore:
 
     async def follow(self) -> None:
         """Look whenever the link says so, and from time to time; make a key when one is due. Runs for ever."""
-        changed = asyncio.Event()
-        unsubscribe = self._store.link.subscribe(self.topic, changed.set)
-        try:
-            while True:
-                changed.clear()
-                await self._turn()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK):  # wait_for may swallow a cancellation before Python 3.12
-                        await changed.wait()
-        finally:
-            unsubscribe()
+        await keep_looking(self._store.link, self.topic, self._turn, LOOK)
 
     async def rotate(self, *, at: float | None = None) -> Key:
         """Make a new key that signs from `at` on, by default when the overlap has passed."""

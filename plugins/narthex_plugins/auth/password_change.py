@@ -3,13 +3,17 @@
 A stolen session is thus not enough to take the account over. Every session of the user ends with the old password.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
 from narthex.clock import Clock
 from narthex.storage import Store
 from narthex_plugins.auth.accounts import Account, Accounts
+from narthex_plugins.auth.breached import Breaches
 from narthex_plugins.auth.logins import Refused, Wait
 from narthex_plugins.auth.password_rules import PasswordRefused, check_new
 from narthex_plugins.auth.passwords import Passwords
@@ -34,6 +38,9 @@ class PasswordChange:
 
     Args:
         settings: how long a password is, and the issuer, whose name is no part of one.
+
+    Attributes:
+        breaches: passwords that were in a breach; set at start, where there is a file of them.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class PasswordChange:
         self._throttle = throttle
         self._min_length = settings.passwords.min_length
         self._issuer = settings.issuer
+        self.breaches: Breaches | None = None
 
     async def change(self, subject: str, current: str, new: str, address: str | None) -> Changed | Refused | Wait:
         """Put a new password in the place of the current one.
@@ -76,7 +84,7 @@ class PasswordChange:
         account = await self._store.read(lambda connection: self._accounts.of(connection, subject))
         if account is None:
             return Refused()
-        check_new(new, min_length=self._min_length, words=(account.name, self._issuer))
+        await self._check(new, (account.name, self._issuer))
         async with self._throttle.attempt(account.name, address) as attempt:
             if attempt.wait > 0:
                 return Wait(attempt.wait)
@@ -89,6 +97,13 @@ class PasswordChange:
             raise PasswordRefused("this is the password there was")
         encoded, now = await self._passwords.hash(new), self._clock.now()
         return await self._store.write(lambda connection: self._put(connection, account, encoded, now))
+
+    async def _check(self, new: str, words: Sequence[str]) -> None:
+        check = partial(check_new, new, min_length=self._min_length, words=words, breaches=self.breaches)
+        if self.breaches is None:
+            check()
+        else:  # the disk is read
+            await asyncio.to_thread(check)
 
     def _put(self, connection: Connection, account: Account, encoded: str, now: float) -> Changed | Refused:
         there = self._accounts.of(connection, account.subject)

@@ -3,21 +3,24 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from importlib import import_module
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
 from narthex import Deny, Exchange, House, Identity, Route, hookimpl
+from narthex.alerting import AlertRule, Board
 from narthex.config import Secret
 from narthex.errors import ConfigError, DependencyError
 from narthex.events import Unsubscribe
-from narthex.hooks import Health, Inside
+from narthex.hooks import Health, Inside, may_wait
 from narthex.services import Directory, Sessions, TokenRevoker
 from narthex.store import Tables
 from narthex_plugins.auth.account_changes import AccountChanges
 from narthex_plugins.auth.accounts import Accounts
+from narthex_plugins.auth.alerting import BOARD, RULE
+from narthex_plugins.auth.breached import open_breaches
 from narthex_plugins.auth.claims import Expectations
 from narthex_plugins.auth.cookies import CookieJar
 from narthex_plugins.auth.credentials import Reader
@@ -86,7 +89,7 @@ class Auth:
             max_size=settings.max_token_size,
         )
         throttle = Throttle(store, clock, settings.throttle, instance)
-        change = PasswordChange(store, clock, self._accounts, rows, self._passwords, throttle, settings)
+        self._change = change = PasswordChange(store, clock, self._accounts, rows, self._passwords, throttle, settings)
         self._password_endpoint = PasswordEndpoint(settings, change)
         parts = Parts(store, clock, house.events, keys, sessions, rows, throttle)
         self._grants = Grants(instance, settings, parts)
@@ -138,6 +141,9 @@ class Auth:
         self._identifier.users = self._grants.users = users
         self._password_endpoint.stored = isinstance(users, StoredUsers)
         self._endpoints.revoker = house.service(TokenRevoker)  # type: ignore[type-abstract]
+        breached = self._settings.passwords.breached
+        if breached is not None:
+            self._change.breaches = await asyncio.to_thread(open_breaches, house.directory / breached)
         await self._keys.start()
         await self._ended.start()
         await self._changes.start()
@@ -167,9 +173,20 @@ class Auth:
         return Health("warn", f"no keys of {', '.join(mute)}") if mute else Health("pass")
 
     @hookimpl
-    async def authenticate(self, exchange: Exchange) -> Identity | Deny | None:
+    def alert_rules(self) -> Sequence[AlertRule]:
+        """Tell when an external issuer's keys cannot be fetched."""
+        return (RULE,) if self._settings.issuers else ()
+
+    @hookimpl
+    def dashboards(self) -> Sequence[Board]:
+        """Show the fetches of keys."""
+        return (BOARD,) if self._settings.issuers else ()
+
+    @hookimpl
+    @may_wait
+    def authenticate(self, exchange: Exchange) -> Identity | Deny | Coroutine[Any, Any, Identity | Deny | None] | None:
         """Say who asks."""
-        return self._known(exchange) or await self._identifier.identify(exchange)
+        return self._known(exchange) or self._identifier.identify(exchange)
 
     async def _follow_issuers(self) -> None:
         # Only who has some needs httpx, which takes a tenth of a second to import: beside the loop, for a reload.

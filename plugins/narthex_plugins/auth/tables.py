@@ -64,6 +64,7 @@ account_changes: Final = Table(
     Column("name", String(255), nullable=False),
     Column("change", String(32), nullable=False),
     Column("detail", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 """A rising log: what every process of the deployment tells its plugins of."""
 
@@ -119,6 +120,7 @@ ended: Final = Table(
     *log_columns(),
     Column("session", String(22), nullable=False),
     Column("at", Float, nullable=False, comment="seconds since the epoch, UTC"),
+    sqlite_with_rowid=False,
 )
 """A rising log of sessions that were ended before their time."""
 

@@ -228,7 +228,12 @@ def test_what_would_be_guessed_first_is_refused(password: str, reason: str) -> N
     ],
 )
 def test_no_kind_of_character_is_asked_for(password: str) -> None:
-    check_new(password, min_length=8, words=("alice", "https://shop.example"))
+    try:
+        check_new(password, min_length=8, words=("alice", "https://shop.example"))
+        said = ""
+    except PasswordRefused as refused:
+        said = str(refused)
+    assert said == ""
 
 
 def test_the_list_has_the_three_thousand_that_are_asked_for() -> None:

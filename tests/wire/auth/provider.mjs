@@ -2,7 +2,8 @@
 //
 // It says "ready" when it serves, and "GET /path" for what it is asked. A line on its standard input changes its keys:
 // "rotate" puts a new one before the old, which then signs; "withdraw" takes all but the newest away. As operators do,
-// it starts anew with other keys each time; the port stays open.
+// it starts anew with other keys each time; the port stays open. "say JSON" has it speak as another provider does: its
+// access tokens have these fields in "header" and "payload" from then on, but for those that are null.
 import crypto from 'node:crypto';
 import http from 'node:http';
 import { createRequire } from 'node:module';
@@ -31,6 +32,18 @@ function serveWith(keys) {
     }],
     jwks: { keys },
     ttl: { ClientCredentials: 3600 },
+    formats: {
+      customizers: {
+        jwt: (_, __, token) => {
+          for (const part of ['header', 'payload']) {
+            for (const [name, value] of Object.entries(says[part] ?? {})) {
+              if (value === null) delete token[part][name];
+              else (token[part] ??= {})[name] = value;
+            }
+          }
+        },
+      },
+    },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -52,12 +65,17 @@ function serveWith(keys) {
   return provider.callback();
 }
 
+let says = {};
 let keys = [newKey()];
 let answer = serveWith(keys);
 
 readline.createInterface({ input: process.stdin }).on('line', (line) => {
-  keys = line === 'rotate' ? [newKey(), ...keys] : keys.slice(0, 1);
-  answer = serveWith(keys);
+  if (line.startsWith('say ')) {
+    says = JSON.parse(line.slice(4));
+  } else {
+    keys = line === 'rotate' ? [newKey(), ...keys] : keys.slice(0, 1);
+    answer = serveWith(keys);
+  }
   console.log(`done ${line}`);
 }).on('close', () => process.exit(0));
 

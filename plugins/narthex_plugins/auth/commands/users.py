@@ -23,6 +23,7 @@ from narthex.commands.terminal import paint
 from narthex.errors import ConfigError
 from narthex.serve.exits import Exit
 from narthex_plugins.auth.accounts import Account, AccountRefused, Accounts
+from narthex_plugins.auth.breached import open_breaches
 from narthex_plugins.auth.commands.opening import Instance, Opened, open_plugin
 from narthex_plugins.auth.names import canonical
 from narthex_plugins.auth.password_rules import PasswordRefused, check_new
@@ -266,8 +267,10 @@ def _new_password(opened: Opened, name: str, from_input: bool, drawn: bool) -> _
         text = "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(_GROUPS))
         return _Password(hasher.hash(text), time.time() + settings.temporary, text)
     text = _from_input() if from_input else _asked(name)
+    file = settings.breached
+    breaches = None if file is None else open_breaches(opened.config.directory / file)
     try:
-        check_new(text, min_length=settings.min_length, words=(name, opened.settings.issuer))
+        check_new(text, min_length=settings.min_length, words=(name, opened.settings.issuer), breaches=breaches)
     except PasswordRefused as refused:
         raise _finding(str(refused)) from None
     return _Password(hasher.hash(text))

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(255), nullable=False),
         sa.Column("change", sa.String(32), nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("session", sa.String(22), nullable=False),
         sa.Column("at", sa.Float, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
