@@ -1,19 +1,17 @@
 """From settings to rules and roles, and what is wrong with them, with the line of the file."""
 
-from collections.abc import Callable, Iterator
-from difflib import get_close_matches
-from typing import Final, cast
+from collections.abc import Callable
+from typing import cast
 
 from narthex.errors import ConfigError
 from narthex.paths import Pattern
 from narthex_plugins.access.claims import Wanted
-from narthex_plugins.access.roles import RoleCycleError, Roles
+from narthex_plugins.access.roles import RoleCycleError, RoleNames, Roles
 from narthex_plugins.access.rules import Need, Rule
 from narthex_plugins.access.settings import AccessSettings, RuleSettings, split_chain
 
 Where = Callable[..., str]
 """Keys of the plugin's table to the place where they stand."""
-_NEAR: Final = 0.8
 
 
 def roles_of(settings: AccessSettings, where: Where) -> Roles:
@@ -32,29 +30,37 @@ def roles_of(settings: AccessSettings, where: Where) -> Roles:
         ) from None
 
 
-def rules_of(settings: AccessSettings, roles: Roles, where: Where) -> tuple[Rule, ...]:
-    """The rules.
+def names_of(settings: AccessSettings, roles: Roles, where: Where) -> RoleNames:
+    """The roles that the file knows.
 
     Raises:
-        ConfigError: a rule or a grant names a role that is nearly that of another.
+        ConfigError: a rule, a grant or `unlimited` names a role that is nearly that of another.
     """
-    known = sorted({*roles.known, *settings.unlimited, *settings.grants})
-    for role, keys in _named(settings):
-        near = () if role in known else get_close_matches(role, known, n=1, cutoff=_NEAR)
-        if near:
-            raise ConfigError(
-                f"no role is called {role!r}",
-                where=where(*keys),
-                hint=f"did you mean {near[0]!r}? a role of its own has its place in `hierarchy`",
-            )
-    return tuple(_rule(number, rule) for number, rule in enumerate(settings.rules))
-
-
-def _named(settings: AccessSettings) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """Every role that a rule asks for, and where."""
+    known = RoleNames(roles.known)
+    for number, role in enumerate(settings.unlimited):
+        _check(known, role, where("unlimited", number))
+    for role in settings.grants:
+        _check(known, role, where("grants", role))
+    known = RoleNames({*roles.known, *settings.unlimited, *settings.grants})
     for number, rule in enumerate(settings.rules):
         for at, role in enumerate(rule.roles):
-            yield role, ("rules", number, "roles", at)
+            _check(known, role, where("rules", number, "roles", at))
+    return known
+
+
+def _check(known: RoleNames, role: str, where: str) -> None:
+    near = known.nearest(role)
+    if near is not None:
+        raise ConfigError(
+            f"no role is called {role!r}",
+            where=where,
+            hint=f"did you mean {near!r}? a role of its own has its place in `hierarchy`",
+        )
+
+
+def rules_of(settings: AccessSettings) -> tuple[Rule, ...]:
+    """The rules."""
+    return tuple(_rule(number, rule) for number, rule in enumerate(settings.rules))
 
 
 def _rule(number: int, given: RuleSettings) -> Rule:

@@ -4,28 +4,49 @@ Nothing is read while a request waits. Each process reads the log when it starts
 says that it has grown, and looks every few seconds in any case, because the link may lose a word. What it holds is good
 for `stale` seconds after the beginning of the last look that succeeded. Then the store's grants count for nothing until
 it can be read again, and the file's alone hold: a grant may have been withdrawn meanwhile.
+
+Each process says among the members how far it has read, and whoever changes something waits until all have said so. A
+process that starts says it before it reads for the last time: what was committed before that it has read, and for what
+is committed after that it is waited for.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping
 
 from narthex.clock import Clock
 from narthex.errors import DependencyError
+from narthex.link.looking import keep_looking
 from narthex.storage import Store
 from narthex.store import RisingLog
 from narthex_plugins.access.tables import grants
 
 LOOK: Final = 2.0
 """Seconds between two looks that nobody asked for."""
+PATIENCE: Final = 5.0
+"""Seconds for which a change waits for the others; less than a process that says nothing stays a member for."""
+_AGAIN: Final = 0.01
 _log = logging.getLogger("narthex.plugins.access")
 
 Stored = Mapping[str, frozenset[str]]
 """Role to permission patterns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What came of a change.
+
+    Attributes:
+        done: False where it was so already.
+        behind: "host:pid" of the processes that had not heard of it when it was waited for no longer.
+    """
+
+    done: bool
+    behind: Sequence[str] = ()
 
 
 class StoredGrants:
@@ -47,6 +68,7 @@ class StoredGrants:
         self._told = told
         self._granted: dict[str, set[str]] = {}
         self._version = 0
+        self._told_version = -1
         self._read: float | None = None
         self._looking = asyncio.Lock()
 
@@ -75,6 +97,8 @@ class StoredGrants:
         """
         self._looking = asyncio.Lock()  # of this loop
         await self.look()
+        await self._say()
+        await self.look()
 
     async def look(self) -> None:
         """Read what is new.
@@ -93,26 +117,27 @@ class StoredGrants:
 
     async def follow(self) -> None:
         """Look whenever the link says so, and from time to time. Runs for ever."""
-        changed = asyncio.Event()
-        unsubscribe = self._store.link.subscribe(self._log.name, changed.set)
-        try:
-            while True:
-                changed.clear()
-                try:
-                    await self.look()
-                except DependencyError as error:
-                    _log.warning("grants in the store cannot be read for now: %s", error)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK):  # wait_for may swallow a cancellation before Python 3.12
-                        await changed.wait()
-        finally:
-            unsubscribe()
+        await keep_looking(self._store.link, self._log.name, self._round, LOOK)
 
-    async def change(self, role: str, permission: str, by: str, *, granted: bool) -> bool:
-        """Grant, or withdraw; durable, and known to this process, when it returns. False where it was so already.
+    async def _round(self) -> None:
+        try:
+            await self.look()
+            await self._say()
+        except DependencyError as error:
+            _log.warning("grants in the store cannot be read for now: %s", error)
+
+    async def _say(self) -> None:
+        """Say how far this process has read."""
+        version = self._version
+        if version > self._told_version:
+            await self._store.saw(self._log.name, version)
+            self._told_version = version
+
+    async def change(self, role: str, permission: str, by: str, *, granted: bool) -> Change:
+        """Grant, or withdraw; durable when it returns, and known to every process that is not named as behind.
 
         Raises:
-            DependencyError: the store does not take it.
+            DependencyError: the store does not take it, or does not say who knows; doing it again does no harm.
         """
         at = self._clock.now()
 
@@ -126,7 +151,12 @@ class StoredGrants:
 
         done = await self._store.write(job)
         await self.look()
-        return done
+        waited = self._clock.boottime() + PATIENCE
+        while True:
+            behind = await self._store.behind(self._log.name, self._version)
+            if not behind or self._clock.boottime() >= waited:
+                return Change(done, behind)
+            await asyncio.sleep(_AGAIN)
 
     def _found(self, connection: Connection) -> Mapping[str, Collection[str]]:
         """What is granted by the log itself; it has a row for each change an operator ever made, which is few."""

@@ -6,8 +6,10 @@ what is asked for there is no wildcard, and a `*` there is granted by nobody but
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
+from narthex.errors import DependencyError
 from narthex.identity import Identity
 from narthex_plugins.access.roles import Roles
 
@@ -49,6 +51,18 @@ class Granted:
         )
 
 
+@lru_cache(maxsize=_KEPT)
+def _granted_by(own: frozenset[str]) -> Granted:
+    """What a token grants, ready to be looked into; tokens of one kind of caller have the same."""
+    return Granted(own)
+
+
+class GrantsUnknown(DependencyError):
+    """A permission is lacking, and the store, where it may have been granted, could not be read lately."""
+
+    code = "grants_unknown"
+
+
 class RolePermissions:
     """Answers what an identity may: core's service `Permissions`.
 
@@ -78,23 +92,34 @@ class RolePermissions:
         """Take these grants beside the fixed ones, in the place of those taken before."""
         self._stored, self._ready = stored, {}
 
+    def holders(self, role: str) -> frozenset[str]:
+        """The role itself and those above it: whoever has one of them holds it."""
+        return self._roles.holders(role)
+
     def has_role(self, identity: Identity, role: str) -> bool:
         """Whether the identity holds `role` or one above it."""
         return self._roles.holds(identity.roles, role)
 
     def has_permission(self, identity: Identity, permission: str) -> bool:
-        """Whether the identity, or one of its roles, was granted the permission. About 1 µs."""
+        """Whether the identity, or one of its roles, was granted the permission. About 1 µs.
+
+        Raises:
+            GrantsUnknown: not by the file, and the store's grants are too old to go by.
+        """
         roles = identity.roles
         if not self._unlimited.isdisjoint(roles):
             return True
         if not _PERMISSION.fullmatch(permission):
             return False
         own = identity.permissions
-        if own and (permission in own or permission in Granted(one for one in own if "*" in one)):
+        if own and permission in _granted_by(own):
             return True
         current = not self._stored or not self._stale()
         ready = (self._ready if current else self._ready_of_file).get(roles)
-        return permission in (self._remember(roles, current=current) if ready is None else ready)
+        held = permission in (self._remember(roles, current=current) if ready is None else ready)
+        if not held and self._stale():
+            raise GrantsUnknown("the store's grants cannot be read", retry_after=1)
+        return held
 
     def _remember(self, roles: frozenset[str], *, current: bool) -> Granted:
         kept = self._ready if current else self._ready_of_file

@@ -1,16 +1,16 @@
 """The access plugin: what is made of the settings, and what starts and stops."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import ClassVar
 
 from narthex import Allow, Deny, Exchange, House, Route, hookimpl
 from narthex.errors import BootError
-from narthex.events import ExchangeRefused
+from narthex.events import ExchangeRefused, HouseReloaded
 from narthex.hooks import Health
 from narthex.services import Directory, Permissions
 from narthex.store import Tables
-from narthex_plugins.access.compiling import roles_of, rules_of
+from narthex_plugins.access.compiling import names_of, roles_of, rules_of
 from narthex_plugins.access.grants import Stored, StoredGrants
 from narthex_plugins.access.permissions import RolePermissions
 from narthex_plugins.access.policy import Policy, Words
@@ -22,27 +22,32 @@ from narthex_plugins.access.tally import Tally
 
 
 class Access:
-    """Says who may do what, by rules on paths, and by roles and permissions."""
+    """Says who may do what, by rules on paths, and by roles and permissions.
+
+    Attributes:
+        settings: of this instance.
+        names: the roles that the file knows.
+    """
 
     name: ClassVar = "access"
     Settings: ClassVar = AccessSettings
 
     def __init__(self, settings: AccessSettings, house: House) -> None:
-        self._settings = settings
+        self.settings = settings
         self._house = house
-        self._said_of = house.settings
         roles = roles_of(settings, house.where)
-        rules = rules_of(settings, roles, house.where)
+        self.names = names_of(settings, roles, house.where)
         self._grants = StoredGrants(house.store, house.instance, house.clock, settings.stale, self._told)
         self._permissions = RolePermissions(roles, settings.grants, settings.unlimited, lambda: self._grants.stale)
         words = Words(self._of_rule, self._of_default)
-        self._policy = Policy(Rulebook(rules), settings.default, self._permissions, self._grants, words)
+        self._policy = Policy(Rulebook(rules_of(settings)), settings.default, self._permissions, self._grants, words)
         denials = house.metrics.counter(
             "narthex_access_denials_total", "Refusals by rule, and would-be ones.", ("instance", "rule", "shadow")
         )
         self._tally = Tally(house.instance, denials)
-        self._endpoints = Endpoints(settings, house, self._grants, self._tally)
+        self._endpoints = Endpoints(settings, house, self._grants, self.names, self._tally)
         house.events.subscribe(ExchangeRefused, self._tally.count)
+        house.events.subscribe(HouseReloaded, lambda _: self._policy.forget())
         if settings.provide:
             house.provide(Permissions, self._permissions)
 
@@ -72,10 +77,20 @@ class Access:
     @hookimpl
     def authorize(self, exchange: Exchange) -> Allow | Deny:
         """Say whether this is allowed; see `Policy.decide`."""
-        if self._house.settings is not self._said_of:  # the file was read again, and its lines may have moved
-            self._said_of = self._house.settings
-            self._policy.forget()
         return self._policy.decide(exchange.method, exchange.route_path, exchange.identity)
+
+    @asynccontextmanager
+    async def visited(self) -> AsyncGenerator[StoredGrants]:
+        """The grants in the store, with it open and nothing started: for commands.
+
+        Raises:
+            StartError: the store cannot be opened.
+        """
+        await self._house.store.start()
+        try:
+            yield self._grants
+        finally:
+            await self._house.store.stop()
 
     def _told(self, granted: Stored) -> None:
         self._permissions.store_grants(granted)
@@ -84,4 +99,4 @@ class Access:
         return f"{self._house.where('rules', rule.number) or f'rules[{rule.number}]'} {rule}"
 
     def _of_default(self) -> str:
-        return f"{self._house.where('default')} default {self._settings.default}".strip()
+        return f"{self._house.where('default')} default {self.settings.default}".strip()

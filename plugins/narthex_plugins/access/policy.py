@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 from narthex import Allow, Deny
 from narthex.identity import Identity
-from narthex.services import Permissions
-from narthex_plugins.access.rules import Access, Lack, Need, Rule, Rulebook, Ruling, lacking
+from narthex_plugins.access.permissions import RolePermissions
+from narthex_plugins.access.rules import KEPT, LONGEST_KEPT, Access, Lack, Need, Rule, Rulebook, Ruling, lacking
 
 
 class Known(Protocol):
@@ -18,11 +18,6 @@ class Known(Protocol):
         """Why a permission that is lacking may have been granted all the same, or ""."""
         ...
 
-    @property
-    def stale(self) -> bool:
-        """Whether that is a fault, and not just a look at the file alone."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -30,6 +25,21 @@ class Words:
 
     of_rule: Callable[[Rule], str]
     of_default: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The answer to a request that was allowed before, where identity and roles are all that it hangs on.
+
+    Attributes:
+        allow: the answer, where the rest holds.
+        holders: of each rule that asks for roles, those that meet it.
+        public: anybody may, without an identity too.
+    """
+
+    allow: Allow
+    holders: tuple[frozenset[str], ...]
+    public: bool
 
 
 _NEEDS: Final[dict[Access, str]] = {
@@ -51,7 +61,7 @@ class Policy:
     """
 
     def __init__(
-        self, rulebook: Rulebook, default: Access, permissions: Permissions, known: Known, words: Words
+        self, rulebook: Rulebook, default: Access, permissions: RolePermissions, known: Known, words: Words
     ) -> None:
         self._rulebook = rulebook
         self._default = Need(default)
@@ -59,6 +69,7 @@ class Policy:
         self._known = known
         self._words = words
         self._allows: dict[Ruling, Allow] = {}
+        self._ready: dict[tuple[str, str], Ready] = {}
 
     def decide(self, method: str, path: str, identity: Identity | None) -> Allow | Deny:
         """The verdict; asking has no effect.
@@ -73,45 +84,68 @@ class Policy:
             "permission_denied" or "claim_required"; Deny(503, "grants_unknown") where a permission is lacking and the
             store's grants could not be read lately.
 
-        Cost: one look-up of the ruling, then under 2 µs for each rule that holds, mostly one.
+        Cost: where roles are all that is needed, one look-up and a comparison of sets for each rule that holds, mostly
+            one: 0.3 µs. Else under 2 µs for each.
         """
+        ready = self._ready.get((method, path))
+        if ready is not None and (identity is not None or ready.public):
+            for holders in ready.holders:
+                if identity is None or holders.isdisjoint(identity.roles):
+                    break
+            else:
+                return ready.allow
         ruling = self._rulebook.ruling(method, path)
-        if not ruling.rules:
-            lack = lacking(self._default, identity, self._permissions)
-            if lack is None:
-                return Allow("no rule speaks of it", self._words.of_default())
+        if any(lacking(rule.need, identity, self._permissions) is not None for rule in ruling.rules):
+            return self._deny(identity, ruling)
+        lack = None if ruling.rules else lacking(self._default, identity, self._permissions)
+        if lack is not None:
             return Deny(lack.status, lack.code, f"{lack.reason}, and no rule speaks of it", self._words.of_default())
-        for rule in ruling.rules:
-            lack = lacking(rule.need, identity, self._permissions)
-            if lack is not None:
-                return self._deny(lack, rule, ruling)
-        allow = self._allows.get(ruling)
-        return allow if allow is not None else self._allow(ruling)
+        return self._allow(method, path, ruling)
 
     def forget(self) -> None:
         """The lines of the file have changed: what was said of them is no longer so."""
-        self._allows = {}
+        self._allows, self._ready = {}, {}
 
-    def _deny(self, lack: Lack, rule: Rule, ruling: Ruling) -> Deny:
+    def _deny(self, identity: Identity | None, ruling: Ruling) -> Deny:
+        """For what is lacking: of several the gravest, so that the order of the file has no say in this either."""
+        found = [(lack, rule) for rule in ruling.rules if (lack := lacking(rule.need, identity, self._permissions))]
+        lack, rule = min(found, key=lambda one: (*_gravity(one[0]), str(one[1])))
         reason, named = f"{lack.reason}{self._overruled(ruling)}", self._words.of_rule(rule)
-        if lack.code != "permission_denied" or not self._known.doubt:
-            return Deny(lack.status, lack.code, reason, named)
-        reason = f"{reason} ({self._known.doubt})"
-        if self._known.stale:
-            return Deny(503, "grants_unknown", reason, named, retry_after=1)
-        return Deny(lack.status, lack.code, reason, named)
+        if lack.code == "permission_denied" and self._known.doubt:
+            reason = f"{reason} ({self._known.doubt})"
+        return Deny(lack.status, lack.code, reason, named, retry_after=1 if lack.status == 503 else None)
 
-    def _allow(self, ruling: Ruling) -> Allow:
-        met = " and ".join(_met(rule.need) for rule in ruling.rules)
-        allow = Allow(f"{met}{self._overruled(ruling)}", ", ".join(map(self._words.of_rule, ruling.rules)))
-        if len(self._allows) >= 4096:
-            self._allows.clear()
-        self._allows[ruling] = allow
+    def _allow(self, method: str, path: str, ruling: Ruling) -> Allow:
+        allow = self._allows.get(ruling)
+        if allow is None:
+            if len(self._allows) >= KEPT:
+                self._allows.clear()
+            allow = self._allows[ruling] = self._said(ruling)
+        needs = [rule.need for rule in ruling.rules] or [self._default]
+        if len(path) + len(method) <= LONGEST_KEPT and not any(need.permissions or need.claims for need in needs):
+            if len(self._ready) >= KEPT:
+                self._ready.clear()
+            holders = tuple(self._holders(need) for need in needs if need.roles)
+            self._ready[method, path] = Ready(allow, holders, public=all(need.access == "allow" for need in needs))
         return allow
+
+    def _said(self, ruling: Ruling) -> Allow:
+        if not ruling.rules:
+            return Allow("no rule speaks of it", self._words.of_default())
+        met = " and ".join(_met(rule.need) for rule in ruling.rules)
+        return Allow(f"{met}{self._overruled(ruling)}", ", ".join(map(self._words.of_rule, ruling.rules)))
+
+    def _holders(self, need: Need) -> frozenset[str]:
+        return frozenset[str]().union(*map(self._permissions.holders, need.roles))
 
     def _overruled(self, ruling: Ruling) -> str:
         wider = ", ".join(map(self._words.of_rule, ruling.overruled))
         return f"; overrules {wider}" if wider else ""
+
+
+def _gravity(lack: Lack) -> tuple[bool, bool, bool, str, str]:
+    """Nobody may; then what a caller lacks; then what nobody can say; and last what logging in may mend."""
+    return lack.code != "not_allowed", lack.status != 403, lack.status == 401, lack.code, lack.reason
 
 
 def _met(need: Need) -> str:

@@ -1,8 +1,12 @@
 """The order of roles: whoever holds one holds every role below it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Final
+
+_NEAR: Final = 0.8
+"""How alike two names are that one of is probably a slip, between 0 and 1."""
 
 
 class RoleCycleError(ValueError):
@@ -17,6 +21,35 @@ class RoleCycleError(ValueError):
         super().__init__(f"a role stands above itself: {' < '.join(circle)}")
         self.entry = entry
         self.circle = tuple(circle)
+
+
+class RoleNames:
+    """Tells a role that is known from one that is nearly called so.
+
+    Args:
+        known: roles that somebody has named on purpose.
+    """
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._known = frozenset(known)
+
+    def nearest(self, role: str) -> str | None:
+        """The known role that was probably meant, where this one is not known."""
+        if role in self._known:
+            return None
+        return next(iter(get_close_matches(role, sorted(self._known), n=1, cutoff=_NEAR)), None)
+
+    def check(self, role: str) -> None:
+        """See that it is not nearly called as another.
+
+        Raises:
+            ValueError: it is; says as which.
+        """
+        near = self.nearest(role)
+        if near is not None:
+            raise ValueError(
+                f"no role is called {role!r}; did you mean {near!r}? A role of its own stands in hierarchy"
+            )
 
 
 class Roles:

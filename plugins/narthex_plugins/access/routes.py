@@ -1,8 +1,7 @@
 """The endpoints: what would become of a request, what is granted, and what was refused."""
 
-import json
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -11,11 +10,11 @@ from starlette.responses import JSONResponse, Response
 from narthex import House, Identity, Route
 from narthex.context import current_identity
 from narthex.errors import DependencyError
-from narthex.rehearsal import Asked, Rehearsal
 from narthex.services import Directory
-from narthex.verdict import Allow, Answer, Deny, Verdict
+from narthex_plugins.access.documents import claim_of, document, grant_of, grants_document
 from narthex_plugins.access.grants import StoredGrants
-from narthex_plugins.access.settings import AccessSettings, is_grant
+from narthex_plugins.access.roles import RoleNames
+from narthex_plugins.access.settings import AccessSettings
 from narthex_plugins.access.tally import Tally
 
 EXPLAIN: Final = "access:explain"
@@ -32,8 +31,11 @@ class Endpoints:
         directory: knows accounts, where a plugin keeps some; set at start.
     """
 
-    def __init__(self, settings: AccessSettings, house: House, grants: StoredGrants, tally: Tally) -> None:
+    def __init__(
+        self, settings: AccessSettings, house: House, grants: StoredGrants, names: RoleNames, tally: Tally
+    ) -> None:
         self.directory: Directory | None = None
+        self._names = names
         self._settings = settings
         self._house = house
         self._grants = grants
@@ -82,7 +84,7 @@ class Endpoints:
         except DependencyError as error:
             return _refused(503, error.code)
         found = await self._house.rehearse(query.get("method", "GET").upper(), target, identity)
-        return _answer(_document(found))
+        return _answer(document(found))
 
     async def _asking(self, query: QueryParams) -> Identity | None:
         """Who would ask: as the query says, or else an account of that name.
@@ -92,7 +94,7 @@ class Endpoints:
             LookupError: there is no such account.
             DependencyError: the store does not answer.
         """
-        subject, claims = query.get("as"), dict(map(_claim, query.getlist("claim")))
+        subject, claims = query.get("as"), dict(map(claim_of, query.getlist("claim")))
         roles, permissions = frozenset(query.getlist("role")), frozenset(query.getlist("permission"))
         described = bool(roles or permissions or claims)
         if not subject:
@@ -109,10 +111,7 @@ class Endpoints:
 
     async def granted(self, _request: Request) -> Response:
         """What is granted by the file and by the store."""
-        file = {role: sorted(patterns) for role, patterns in self._settings.grants.items()}
-        stored = {role: sorted(patterns) for role, patterns in self._grants.granted.items()}
-        unlimited = sorted(self._settings.unlimited)
-        return _answer({"file": file, "store": stored, "unlimited": unlimited, "stale": self._grants.stale})
+        return _answer({**grants_document(self._settings, self._grants.granted), "stale": self._grants.stale})
 
     async def grant(self, request: Request) -> Response:
         """Grant `permission` to `role`."""
@@ -122,7 +121,8 @@ class Endpoints:
             if len(body) > _LARGEST:
                 return _refused(413, f"the body has more than {_LARGEST} bytes")
         try:
-            role, permission = _wanted(bytes(body))
+            role, permission = grant_of(bytes(body))
+            self._names.check(role)
         except ValueError as error:
             return _refused(400, str(error))
         return await self._change(role, permission, granted=True)
@@ -138,80 +138,12 @@ class Endpoints:
     async def _change(self, role: str, permission: str, *, granted: bool) -> Response:
         identity = current_identity()
         try:
-            done = await self._grants.change(role, permission, identity.subject if identity else "", granted=granted)
+            change = await self._grants.change(role, permission, identity.subject if identity else "", granted=granted)
         except DependencyError as error:
             return _refused(503, error.code)
-        status = (201 if done else 200) if granted else (200 if done else 404)
-        return _answer({"role": role, "permission": permission, "granted": granted, "changed": done}, status)
-
-
-def _claim(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not (equals and name):
-        raise ValueError("a claim is NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except (ValueError, RecursionError):
-        return name, value
-
-
-def _wanted(body: bytes) -> tuple[str, str]:
-    """The role and the permission of a body.
-
-    Raises:
-        ValueError: what is wrong with it.
-    """
-    try:
-        given: object = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("the body is not JSON") from None
-    fields: Mapping[str, Any] = cast("Mapping[str, Any]", given) if isinstance(given, dict) else {}
-    if set(fields) != {"role", "permission"} or not all(isinstance(value, str) for value in fields.values()):
-        raise ValueError('write {"role": "engineer", "permission": "orders:*"}')
-    role, permission = str(fields["role"]), str(fields["permission"])
-    if not 0 < len(role) <= 100 or any(one.isspace() or one in "<\0" for one in role):
-        raise ValueError("a role is one word, without <, of at most 100 characters")
-    return role, is_grant(permission)
-
-
-def _document(found: Rehearsal) -> dict[str, object]:
-    identity = found.identity
-    return {
-        "method": found.method,
-        "path": found.target,
-        "subject": None if identity is None else identity.subject,
-        "roles": sorted(identity.roles) if identity else [],
-        "open": found.plan.open,
-        "known": found.known,
-        "allowed": found.allowed,
-        "by": found.by,
-        "verdict": _verdict(found.verdict),
-        "asked": [_asked(one) for one in found.asked],
-    }
-
-
-def _asked(one: Asked) -> dict[str, object]:
-    step = one.step
-    return {
-        "stage": step.hook,
-        "plugin": step.instance,
-        "where": step.where,
-        "verdict": _verdict(one.verdict),
-        "note": one.note,
-    }
-
-
-def _verdict(given: Verdict | None) -> dict[str, object] | None:
-    match given:
-        case None:
-            return None
-        case Allow():
-            return {"kind": "allow", "reason": given.reason, "rule": given.rule}
-        case Deny():
-            told = {"status": given.status, "code": given.code}
-            return {"kind": "deny", **told, "reason": given.reason, "rule": given.rule}
-        case Answer():
-            return {"kind": "answer", "status": given.status}
+        status = (201 if change.done else 200) if granted else (200 if change.done else 404)
+        told = {"changed": change.done, "behind": list(change.behind)}
+        return _answer({"role": role, "permission": permission, "granted": granted, **told}, status)
 
 
 def _answer(content: Mapping[str, object], status: int = 200) -> Response:

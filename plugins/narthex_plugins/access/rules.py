@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
+from narthex.access import lacks
 from narthex.identity import Identity
 from narthex.paths import Pattern, binds
 from narthex.services import Permissions
@@ -18,8 +19,8 @@ from narthex_plugins.access.claims import Wanted, is_met
 from narthex_plugins.access.narrowness import covers
 
 Access = Literal["deny", "authenticated", "allow"]
-_CACHED: Final = 4096
-_LONGEST_KEPT: Final = 256
+KEPT: Final = 4096
+LONGEST_KEPT: Final = 256
 """Rulings kept, and the longest path among them in characters: what a stranger can fill is bounded in bytes."""
 
 
@@ -114,8 +115,8 @@ class Rulebook:
         ruling = kept.get((method, path))
         if ruling is None:
             ruling = self._work_out(method, path)
-            if len(path) + len(method) <= _LONGEST_KEPT:
-                if len(kept) >= _CACHED:
+            if len(path) + len(method) <= LONGEST_KEPT:
+                if len(kept) >= KEPT:
                     kept.clear()  # somebody walks random paths; the known ones come back by themselves
                 kept[method, path] = ruling
         return ruling
@@ -147,8 +148,9 @@ def lacking(need: Need, identity: Identity | None, permissions: Permissions) -> 
     if need.roles and not any(permissions.has_role(identity, role) for role in need.roles):
         return Lack(403, "role_required", f"{identity.subject} has no role {_either(need.roles)}")
     for permission in need.permissions:
-        if not permissions.has_permission(identity, permission):
-            return Lack(403, "permission_denied", f"{identity.subject} lacks {permission}")
+        deny = lacks(identity, permission, permissions)
+        if deny is not None:
+            return Lack(deny.status, deny.code, deny.reason)
     for name, wanted in need.claims.items():
         if not is_met(identity, name, wanted):
             return Lack(403, "claim_required", f"the claim {name} of {identity.subject} is not what it must be")

@@ -20,14 +20,20 @@ def split_chain(text: str) -> tuple[str, ...]:
 
 
 def _is_chain(text: str) -> str:
-    if not all(_ROLE.fullmatch(role) for role in split_chain(text)):
-        raise ValueError('write roles and < between them: "user < engineer < admin"')
+    for role in split_chain(text):
+        if not _ROLE.fullmatch(role) or not role.isprintable():
+            raise ValueError('write roles and < between them: "user < engineer < admin"')
     return text
 
 
-def _is_role(text: str) -> str:
-    if not _ROLE.fullmatch(text):
-        raise ValueError("a role is one word, without < and spaces, of at most 100 characters")
+def is_role(text: str) -> str:
+    """The text, where it is one word.
+
+    Raises:
+        ValueError: it is none; says what to write.
+    """
+    if not _ROLE.fullmatch(text) or not text.isprintable():  # two that look alike could be told apart by nobody
+        raise ValueError("a role is one word, without <, spaces and unseen characters, of at most 100 characters")
     return text
 
 
@@ -48,7 +54,7 @@ def _is_needed(text: str) -> str:
     return text
 
 
-Role = Annotated[str, AfterValidator(_is_role)]
+Role = Annotated[str, AfterValidator(is_role)]
 Grant = Annotated[str, AfterValidator(is_grant)]
 _Needed = Annotated[str, AfterValidator(_is_needed)]
 _Scalar = str | bool | int | float

@@ -17,6 +17,7 @@ grants: Final = Table(
     Column("granted", Boolean, nullable=False, comment="false: withdrawn"),
     Column("at", Float, nullable=False, comment="seconds since the epoch, UTC"),
     Column("by", String(255), nullable=False, comment="the subject who did it"),
+    sqlite_with_rowid=False,
 )
 """A rising log of what was granted to roles and withdrawn again; what holds is what it adds up to."""
 

@@ -1,6 +1,8 @@
 """Grants in the store: every process follows them, and goes by them no longer than it may."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -31,14 +33,44 @@ def test_every_process_follows_what_one_of_them_grants(
         following = asyncio.create_task(theirs.follow())
         try:
             async with asyncio.timeout(30):
-                assert await ours.change("user", "a:b", "ada", granted=True)
+                assert (await ours.change("user", "a:b", "ada", granted=True)).done
                 assert await heard.get() == {"user": {"a:b"}}
-                assert not await ours.change("user", "a:b", "ada", granted=True)
-                assert await ours.change("user", "a:b", "ada", granted=False)
+                assert not (await ours.change("user", "a:b", "ada", granted=True)).done
+                assert (await ours.change("user", "a:b", "ada", granted=False)).done
                 assert await heard.get() == {}
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+            await here.stop()
+            await there.stop()
+
+    asyncio.run(both())
+
+
+def test_who_has_not_heard_of_a_change_is_named(
+    make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("narthex_plugins.access.grants.PATIENCE", 0.2)
+
+    async def both() -> None:
+        here, there = make_store(), make_store()
+        await here.start([tables])
+        await there.start([tables])
+        ours = StoredGrants(here, "access", SystemClock(), 60, lambda granted: None)
+        theirs = StoredGrants(there, "access", SystemClock(), 60, lambda granted: None)
+        await ours.start()
+        await theirs.start()
+        try:
+            change = await ours.change("user", "a:b", "ada", granted=True)  # nobody follows there
+            assert (change.done, list(change.behind)) == (True, [f"{socket.gethostname()}:{os.getpid()}"])
+            following = asyncio.create_task(theirs.follow())
+            monkeypatch.setattr("narthex_plugins.access.grants.PATIENCE", 30.0)
+            again = await ours.change("user", "a:b", "ada", granted=True)
+            assert (again.done, list(again.behind)) == (False, [])
+            assert theirs.granted == {"user": {"a:b"}}
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        finally:
             await here.stop()
             await there.stop()
 

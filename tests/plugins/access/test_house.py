@@ -15,7 +15,7 @@ from narthex import Narthex, require_permission, require_role
 from narthex.cli import app as command_line
 from narthex.errors import ConfigError
 from narthex.events import ExchangeRefused
-from narthex.testing import Client, Counted, Hello, config
+from narthex.testing import Client, Counted, FixedClock, Hello, config
 from tests.plugins.access.site import PERSON, as_, serving
 
 RULES: list[dict[str, object]] = [
@@ -80,6 +80,29 @@ def test_decorators_ask_the_plugin() -> None:
         assert client.get("/books", as_("ada admin")).status == 403
         assert client.get("/drafts", as_("otto owner")).status == 200
         assert client.get("/drafts", as_("rob robot")).status == 403
+
+
+def test_whoever_lacks_what_may_have_been_granted_lately_is_refused_with_503_at_every_door() -> None:
+    @require_permission("orders:read")
+    async def orders(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("orders")
+
+    tables = config(
+        {"open": ["/orders"]},
+        person=PERSON,
+        access={"default": "allow", "rules": [{"path": "/ruled", "permissions": ["orders:read"]}]},
+    )
+    clock = FixedClock()
+    with Client(Narthex(Starlette(routes=[Route("/orders", orders)]), tables, clock=clock)) as client:
+        store: Any = client.house._estate.store
+        store._reading, reading = None, store._reading
+        clock.advance(3600)
+        doors = ("/ruled", "/orders", "/_narthex/access/denials")
+        replies = [client.get(path, as_("bob user")) for path in doors]
+        sure = client.get("/_narthex/access/denials", as_("ada admin"))
+        store._reading = reading
+    told = {(one.status, one.json()["code"], one.headers["retry-after"]) for one in replies}
+    assert (told, sure.status) == ({(503, "grants_unknown", "1")}, 200)
 
 
 def test_a_refusal_tells_rule_and_line_to_operators_and_neither_to_the_caller(tmp_path: Path) -> None:

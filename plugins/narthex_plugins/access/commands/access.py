@@ -1,21 +1,30 @@
-"""`narthex access`: who may do what, put to the test."""
+"""`narthex access`: who may do what, put to the test, and what roles were granted while the house runs."""
 
 import asyncio
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
 from narthex.commands.options import DEFAULT, ConfigPath
 from narthex.commands.reading import read
+from narthex.commands.visiting import Instance, visit, who
+from narthex.errors import ConfigError
 from narthex.loader import Built, survey
 from narthex.rehearsal import Rehearsal, rehearse
 from narthex.serve.exits import Exit
 from narthex_plugins.access.cases import Case, read_cases
+from narthex_plugins.access.documents import grants_document
+from narthex_plugins.access.grants import Change
+from narthex_plugins.access.plugin import Access
+from narthex_plugins.access.settings import is_grant, is_role
+from narthex_plugins.access.tables import tables
 
 access = typer.Typer(
     name="access",
-    help="Test who may do what, as the file says it.",
+    help="Test who may do what, and grant permissions to roles.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -26,7 +35,13 @@ access = typer.Typer(
 
 @access.callback()
 def _group() -> None:
-    """Test who may do what, as the file says it."""
+    """Test who may do what, and grant permissions to roles."""
+
+
+Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role, as tokens name it.")]
+Permission = Annotated[
+    str, typer.Argument(metavar="PERMISSION", help="Words joined by :, the last one the action; * for one word.")
+]
 
 
 @access.command("test")
@@ -55,3 +70,78 @@ async def _all(built: Built, cases: list[Case]) -> list[Rehearsal]:
     return [
         await rehearse(built.chain, permissions, case.method, case.path, case.identity, running=False) for case in cases
     ]
+
+
+@access.command()
+def grant(role: Role, permission: Permission, instance: Instance = "", config: ConfigPath = DEFAULT) -> None:
+    """Grant a permission to a role, beside what the file grants.
+
+    When the command has ended, every process goes by it. Exit code 1 where one of them has not said so in time.
+    """
+    _change(role, permission, instance, config, granted=True)
+
+
+@access.command()
+def revoke(role: Role, permission: Permission, instance: Instance = "", config: ConfigPath = DEFAULT) -> None:
+    """Withdraw what was granted to a role; what the file grants stays.
+
+    When the command has ended, no process goes by it any more. Exit code 1 where nothing of the kind was granted, or
+    where one of them has not said in time that it knows.
+    """
+    _change(role, permission, instance, config, granted=False)
+
+
+@access.command(name="list")
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    instance: Instance = "",
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Print what each role was granted, by the file and by the store."""
+
+    async def look(plugin: Access) -> dict[str, Any]:
+        async with plugin.visited() as grants:
+            await grants.look()
+            return grants_document(plugin.settings, grants.granted)
+
+    found = visit(config, instance, Access, tables, look)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    rows = [(role, one, source) for source in ("file", "store") for role, all_ in found[source].items() for one in all_]
+    rows += [(role, "everything", "file") for role in found["unlimited"]]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    for role, permission, source in sorted(rows):
+        typer.echo(f"{role.ljust(widths[0])}  {permission.ljust(widths[1])}  {source}")
+
+
+def _change(role: str, permission: str, instance: str, config: Path, *, granted: bool) -> None:
+    async def change(plugin: Access) -> Change:
+        if granted:
+            _refusing(plugin.names.check, role)
+        async with plugin.visited() as grants:
+            return await grants.change(role, permission, who(), granted=granted)
+
+    _refusing(is_role, role)
+    _refusing(is_grant, permission)
+    made = visit(config, instance, Access, tables, change)
+    for process in made.behind:
+        typer.echo(f"{process} has not said that it knows; it will by itself, if it is alive", err=True)
+    typer.echo(_SAID[granted, made.done])
+    if made.behind or not (granted or made.done):
+        raise typer.Exit(Exit.FINDING)
+
+
+_SAID: Final = {
+    (True, True): "granted",
+    (True, False): "it was granted before",
+    (False, True): "withdrawn",
+    (False, False): "the store grants no such thing",
+}
+
+
+def _refusing(check: Callable[[str], object], text: str) -> None:
+    try:
+        check(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

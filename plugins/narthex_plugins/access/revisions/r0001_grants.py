@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("granted", sa.Boolean, nullable=False),
         sa.Column("at", sa.Float, nullable=False),
         sa.Column("by", sa.String(255), nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
