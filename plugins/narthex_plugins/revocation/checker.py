@@ -18,7 +18,7 @@ TOKEN: Final = _refused("token_revoked", "its jti is on the list")
 SESSION: Final = _refused("session_revoked", "its session is on the list")
 SUBJECT: Final = _refused("subject_revoked", "it was issued before its subject was cut off")
 ISSUER: Final = _refused("issued_before_cut", "it was issued before everything of its issuer was cut off")
-TOO_OLD: Final = _refused("token_too_old", "it was issued longer ago than `longest`: the list does not go back so far")
+TOO_OLD: Final = _refused("token_too_old", "it was issued longer ago, or lives longer, than `longest` says")
 STALE: Final = Deny(503, "revocation_list_stale", "the list could not be looked at within its lease", retry_after=1)
 
 
@@ -65,8 +65,10 @@ class Checker:
         found = self._find(identity)
         if found is not None:
             return verdict(found)
-        issued = identity.issued_at
-        return TOO_OLD if issued is not None and issued < now - self._reach else None
+        issued, expires = identity.issued_at, identity.expires_at
+        if issued is None:  # all that is known of its age is that it is younger than its longest life
+            return TOO_OLD if expires is not None and expires > now + self._reach else None
+        return TOO_OLD if issued < now - self._reach else None
 
 
 def verdict(found: Kind) -> Deny:

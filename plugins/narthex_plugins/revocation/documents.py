@@ -104,6 +104,15 @@ def order(given: Mapping[str, object], now: float) -> Order:
     return Order(kind=kind, name=name, issuer=issuer, cut=cut, expires=expires, reason=_text(given, "reason") or "")
 
 
+def plain(text: str, name: str) -> str:
+    """A text from a path, a query or a command line, where it is one that a store can hold.
+
+    Raises:
+        Unreadable: it is not (400).
+    """
+    return _text({name: text}, name) or ""
+
+
 def instant(value: object, name: str) -> float | None:
     """Seconds since the epoch out of a number, or a text of RFC 3339 with its offset.
 

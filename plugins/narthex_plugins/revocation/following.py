@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
@@ -13,13 +14,23 @@ from narthex.metrics import Instrument
 from narthex.storage import Store
 from narthex_plugins.revocation.entries import Entries, Revocation
 from narthex_plugins.revocation.lease import Lease, Reader
-from narthex_plugins.revocation.store import PAGE, RevocationRows, Seen
+from narthex_plugins.revocation.store import PAGE, RevocationRows, Seen, Stamp, stamp
 
 _log = logging.getLogger("narthex.plugins.revocation")
 
 PATIENCE: Final = 2.0
 """Seconds that a look may take, where the lease is not longer; a store that takes longer does not answer."""
 _TRIES: Final = 3
+_PAUSE: Final = 0.01
+"""Seconds between two looks at least, for a store that fails at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is told of a process's list: seconds since the last complete look began, and entries."""
+
+    staleness: Instrument
+    size: Instrument
 
 
 class Follower:
@@ -27,7 +38,7 @@ class Follower:
 
     Args:
         told: called with what a look has found, but for the first; the list holds it by then.
-        staleness: gauge of seconds since the last complete look began.
+        gauges: set after each look in the background.
 
     Attributes:
         id: among the readers.
@@ -43,7 +54,7 @@ class Follower:
         lease: Lease,
         clock: Clock,
         told: Callable[[Sequence[Revocation]], None],
-        staleness: Instrument,
+        gauges: Gauges,
     ) -> None:
         self.id = ""
         self.topic = rows.log.name
@@ -53,9 +64,12 @@ class Follower:
         self._lease = lease
         self._clock = clock
         self._told = told
-        self._staleness = staleness
+        self._gauges = gauges
         self._version = 0
+        self._stamp: Stamp = None
+        self._told_of: int | None = None
         self._acknowledged = 0
+        self._last = 0.0
         self._loading: float | None = None
         self._looking = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -76,6 +90,7 @@ class Follower:
         self.id = uuid4().hex
         # Of this loop:
         self._looking, self._changed, self.doubtful = asyncio.Lock(), asyncio.Event(), asyncio.Event()
+        self._told_of, self._last = None, self._clock.boottime()
         self._begin_anew(self._clock.now())
         await self._stand()
         await self._look()
@@ -101,14 +116,16 @@ class Follower:
             raise DependencyError("the list of revocations could not be read in time", retry_after=1) from error
 
     async def follow(self) -> None:
-        """Look when the link says so, and every third of the lease. Runs for ever."""
+        """Look when the link says so, and every third of the lease; at once where that is over. Runs for ever."""
         unsubscribe = self._store.link.subscribe(self.topic, self._changed.set)
         try:
             while True:
                 self._changed.clear()
+                began = self._clock.boottime()
                 await self._round()
+                pause = self._lease.seconds / 3 - (self._clock.boottime() - began)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._lease.seconds / 3):
+                    async with asyncio.timeout(max(_PAUSE, pause)):
                         await self._changed.wait()
         finally:
             unsubscribe()
@@ -131,7 +148,8 @@ class Follower:
                 _log.warning("the list of revocations can be looked at again")
             self._fails = False
             self._entries.drop(self._clock.now())  # some thousand at a time: nobody waits for it
-        self._staleness.set(max(0.0, self._clock.boottime() - self._lease.began))
+        self._gauges.size.set(len(self._entries))
+        self._gauges.staleness.set(max(0.0, self._clock.boottime() - self._last))
 
     async def _look(self) -> None:
         for _ in range(_TRIES):
@@ -141,6 +159,7 @@ class Follower:
                 self._begin_anew(now)
             if await self._take_up():
                 self._lease.renew(began, mark)
+                self._last = began
                 return
             await self._stand()
         raise DependencyError("this process is doubted faster than it can say that it lives", retry_after=1)
@@ -151,19 +170,50 @@ class Follower:
         while True:
             seen = await self._store.read(self._see)
             standing = standing and seen.standing
+            if seen.last < self._version or seen.stamp != self._stamp:
+                standing = False  # its row may say that it knows more than there is now
+                self._begin_again(seen.last)
+                continue
             self._entries.add(seen.rows)
             complete = len(seen.rows) < PAGE
-            first = self._loading is not None
-            if seen.rows:
-                self._version = max(self._version, seen.rows[-1].version)
-            if complete:
-                if first:
-                    self._version = max(self._version, seen.last)
-                self._loading = None
-            if seen.rows and not first:
-                self._told(seen.rows)
+            self._move_on(seen, loaded=complete and self._loading is not None)
             if complete:
                 return standing
+
+    def _move_on(self, seen: Seen, *, loaded: bool) -> None:
+        """Note up to where the log is known, and tell of what nobody was told of.
+
+        Args:
+            seen: the list holds it.
+            loaded: the list is complete, for the first time since it was begun; what it did not need was left out.
+        """
+        if seen.rows:
+            self._version, self._stamp = seen.rows[-1].version, stamp(seen.rows[-1])
+        if loaded:
+            self._loading = None
+            if seen.last > self._version:
+                self._version, self._stamp = seen.last, seen.last_stamp
+        known = self._told_of
+        if known is None:  # of what was there before this process nobody is told
+            self._told_of = self._version if loaded else None
+            return
+        news = [row for row in seen.rows if row.version > known]
+        self._told_of = max(known, self._version)
+        if news:
+            self._told(news)
+
+    def _begin_again(self, last: int) -> None:
+        """The log is another one, or ends before what was read of it: the store was put back to an earlier state.
+
+        What this process knows stays; it is all that is left of what was revoked since.
+        """
+        _log.error(
+            "the log of revocations is not the one that was read: was the store restored? What was revoked since the "
+            "backup is refused by processes that run on, and by no other: revoke it again"
+        )
+        self._lease.end()
+        self._version, self._stamp, self._acknowledged = 0, None, 0
+        self._told_of, self._loading = last, self._clock.now()
 
     def _see(self, connection: object) -> Seen:
         return self._rows.see(connection, self.id, self._version, self._loading)  # type: ignore[arg-type]
@@ -184,4 +234,4 @@ class Follower:
     def _begin_anew(self, now: float) -> None:
         self._lease.end()
         self._entries.clear(now)
-        self._version, self._loading = 0, now
+        self._version, self._stamp, self._loading = 0, None, now

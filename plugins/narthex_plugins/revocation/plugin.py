@@ -9,13 +9,16 @@ from typing import ClassVar, Final
 from sqlalchemy import Connection
 
 from narthex import Deny, Exchange, House, Identity, Route, hookimpl
+from narthex.alerting import AlertRule, Board
 from narthex.errors import DependencyError
+from narthex.events import HouseReloaded
 from narthex.hooks import Health
 from narthex.services import Sessions, TokenRevoker
 from narthex.store import Tables
+from narthex_plugins.revocation.alerting import BOARD, rule
 from narthex_plugins.revocation.checker import STALE, Checker
 from narthex_plugins.revocation.entries import Entries
-from narthex_plugins.revocation.following import Follower
+from narthex_plugins.revocation.following import Follower, Gauges
 from narthex_plugins.revocation.lease import Lease
 from narthex_plugins.revocation.revoking import Revoker
 from narthex_plugins.revocation.routes import Endpoints
@@ -37,7 +40,7 @@ class Revocation:
         self._house = house
         self._settings = settings
         self._store = store = house.store
-        self._link = store.link
+        self._mark = store.link.mark
         clock = house.clock
         self._boottime, self._now = clock.boottime, clock.now
         self._entries = entries = Entries(settings.longest)
@@ -47,13 +50,20 @@ class Revocation:
         staleness = house.metrics.gauge(
             "narthex_revocation_staleness_seconds",
             "Seconds since the last complete look at the list of revocations began.",
+            over="max",
         )
-        teller = Teller(house.instance, house.events, house.live, entries)
-        self._follower = Follower(store, rows, entries, lease, clock, teller.tell, staleness)
+        teller = Teller(house, entries)
+        size = house.metrics.gauge(
+            "narthex_revocation_entries", "Revocations that a process holds in memory.", over="max"
+        )
+        self._follower = Follower(store, rows, entries, lease, clock, teller.tell, Gauges(staleness, size))
+        self._offset = 0.0
         self._revoker = Revoker(store, rows, clock, settings.longest, self._follower)
         self._endpoints = Endpoints(settings, house, self._revoker)
         self._topic = self._follower.topic
-        self._revoker.judge = self._judge
+        self._revoker.judge = self._acted_on
+        # What was open while the plugin was off, or in shadow mode, is closed when that is over.
+        house.events.subscribe(HouseReloaded, lambda _reloaded: teller.tell(()))
         house.provide(TokenRevoker, self._revoker)
 
     @hookimpl
@@ -71,6 +81,7 @@ class Revocation:
         """Read the list, and begin to follow."""
         house = self._house
         self._revoker.sessions = house.service(Sessions)  # type: ignore[type-abstract]  # a Protocol is the key
+        self._offset = self._now() - self._boottime()
         await self._follower.start()
         house.spawn(self._follower.follow, "list of revocations")
         house.spawn(self._sweep, "sweep")
@@ -83,9 +94,19 @@ class Revocation:
     @hookimpl
     def health(self) -> Health:
         """Fail where requests would be refused because the list is too old."""
-        if self._checker.current(self._boottime(), self._now(), self._link.mark(self._topic)):
+        if self._checker.current(self._boottime(), self._now(), self._mark(self._topic)):
             return Health("pass")
         return Health("warn", "the list of revocations is older than its lease")
+
+    @hookimpl
+    def alert_rules(self) -> Sequence[AlertRule]:
+        """Tell when the list cannot be read."""
+        return (rule(self._settings.lease),)
+
+    @hookimpl
+    def dashboards(self) -> Sequence[Board]:
+        """Show the list's age and size."""
+        return (BOARD,)
 
     @hookimpl
     async def vet(self, exchange: Exchange) -> Deny | None:
@@ -101,17 +122,27 @@ class Revocation:
         Cost: two clocks, the link's mark and up to four look-ups, without a suspension; a read of the store only when
             the lease has run out or the link says that something changed.
         """
-        return None if exchange.identity is None else await self._judge(exchange.identity)
+        identity = exchange.identity
+        if identity is None:
+            return None
+        # What `_judge` does first, here: a coroutine less for nearly every request.
+        now = self._now()
+        if self._checker.current(self._boottime(), now, self._mark(self._topic)):
+            return self._checker.judge(identity, now)
+        return await self._judge(identity)
 
     async def _judge(self, identity: Identity) -> Deny | None:
         began, now = self._boottime(), self._now()
-        if not self._checker.current(began, now, self._link.mark(self._topic)):
+        if not self._checker.current(began, now, self._mark(self._topic)):
             try:
                 await self._follower.look(began)
             except DependencyError:
                 return STALE
             now = self._now()
         return self._checker.judge(identity, now)
+
+    async def _acted_on(self, identity: Identity) -> Deny | None:
+        return None if self._house.shadow else await self._judge(identity)
 
     @asynccontextmanager
     async def visited(self) -> AsyncGenerator[Revoker]:
@@ -142,7 +173,9 @@ class Revocation:
                 self._house.log.warning("old revocations could not be swept away: %s", error)
 
     def _sweep_page(self, connection: Connection) -> int:
-        return self._rows.sweep(connection, self._now(), self._settings.history)
+        # What is swept away does not come back where a clock that was set forward is set back again.
+        now = min(self._now(), self._boottime() + self._offset)
+        return self._rows.sweep(connection, now, self._settings.history)
 
     async def _bury(self) -> None:
         """Take dead processes from the readers: whoever lives clears itself before every lease has run out."""

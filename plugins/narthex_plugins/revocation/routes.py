@@ -18,6 +18,7 @@ from narthex_plugins.revocation.documents import (
     document,
     number,
     order_of,
+    plain,
     refused,
     session_document,
 )
@@ -106,7 +107,7 @@ class Endpoints:
         service, identity = self._revoker.sessions, _caller()
         if service is None:
             return _no_sessions()
-        subject = request.query_params.get("subject", identity.subject)
+        subject = plain(request.query_params.get("subject", identity.subject), "subject")
         own = subject == identity.subject and identity.issuer == service.issuer
         if not own and not self._may(identity, SESSIONS_READ):
             return refused(403, "permission_denied", f"the sessions of others need {SESSIONS_READ}")
@@ -120,7 +121,7 @@ class Endpoints:
         service, identity = self._revoker.sessions, _caller()
         if service is None:
             return _no_sessions()
-        session_id = str(request.path_params["id"])
+        session_id = plain(str(request.path_params["id"]), "id")
         if not await self._is_own(service, identity, session_id) and not self._may(identity, SESSIONS_END):
             return refused(404, "session_unknown", "you have no such session")
         ended = await service.end(session_id, f"ended by {identity.subject}"[:100])

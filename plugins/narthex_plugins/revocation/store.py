@@ -18,6 +18,8 @@ from narthex_plugins.revocation.entries import SKEW, SLACK, Kind, Revocation
 from narthex_plugins.revocation.lease import Reader
 from narthex_plugins.revocation.tables import readers, revocations
 
+Stamp = tuple[str, str, float] | None
+"""What stands at a version: kind, name and time. Another one than before: the log is not the one that was read."""
 PAGE: Final = 5000
 """Rows that one read takes at most."""
 SWEEP: Final = 500
@@ -31,11 +33,15 @@ class Seen:
     Attributes:
         standing: the reader's row is there, and nobody doubts it.
         last: the log's highest version, read before the rows.
+        stamp: of the version that was known.
+        last_stamp: of the last one.
         rows: in order of version; fewer than `PAGE` where there are no more.
     """
 
     standing: bool
     last: int
+    stamp: Stamp
+    last_stamp: Stamp
     rows: Sequence[Revocation]
 
 
@@ -90,7 +96,14 @@ class RevocationRows:
         if now is not None:
             query = query.where(self._needed(now))
         found = connection.execute(query.order_by(rows.version).limit(PAGE)).mappings()
-        return Seen(doubt == "", last, [_revocation(row) for row in found])
+        stamps = self._stamps(connection, version, last)
+        return Seen(doubt == "", last, stamps.get(version), stamps.get(last), [_revocation(row) for row in found])
+
+    def _stamps(self, connection: Connection, *versions: int) -> dict[int, Stamp]:
+        rows = revocations.c
+        query = select(rows.version, rows.kind, rows.name, rows.at)
+        found = connection.execute(query.where(rows.log == self.log.name, rows.version.in_(set(versions))))
+        return {version: (kind, name, at) for version, kind, name, at in found}
 
     def history(self, connection: Connection, before: int, limit: int) -> Sequence[Revocation]:
         """The latest below a version, the latest first."""
@@ -101,9 +114,13 @@ class RevocationRows:
         ]
 
     def sweep(self, connection: Connection, now: float, history: float) -> int:
-        """Take away what is needed no more and old enough, `SWEEP` rows at most; how many there were."""
+        """Take away what is needed no more and old enough, `SWEEP` rows at most; how many there were.
+
+        The last one stays: by it readers see that the log is the one they know.
+        """
         rows = revocations.c
-        old = (rows.log == self.log.name) & (rows.at <= now - history) & ~self._needed(now)
+        known = rows.version < self.log.last(connection)
+        old = (rows.log == self.log.name) & known & (rows.at <= now - history) & ~self._needed(now)
         page = select(rows.version).where(old).limit(SWEEP)
         done = delete(revocations).where(rows.log == self.log.name, rows.version.in_(page))
         return connection.execute(done).rowcount
@@ -155,6 +172,11 @@ class RevocationRows:
             and_(rows.kind == "token", rows.expires > since),
             and_(rows.kind != "token", func.coalesce(rows.cut, rows.at) > since - self._longest),
         )
+
+
+def stamp(one: Revocation) -> Stamp:
+    """What stands at its version."""
+    return one.kind, one.name, one.at
 
 
 def _revocation(row: RowMapping) -> Revocation:

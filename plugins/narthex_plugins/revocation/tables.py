@@ -21,6 +21,7 @@ revocations: Final = Table(
     Column("by", Text, nullable=True, comment="who did it"),
     Column("reason", Text, nullable=False),
     Index("revocation_log_at", "log", "at"),
+    sqlite_with_rowid=False,
 )
 """A rising log: what was revoked, and its history."""
 

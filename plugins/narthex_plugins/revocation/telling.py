@@ -1,37 +1,40 @@
 """Telling a process of what was revoked: events for those who subscribe, and the end of what is still open."""
 
+import logging
 from collections.abc import Sequence
 from typing import assert_never
 
-from narthex.events import EventBus
-from narthex.live import LiveExchanges
+from narthex import House, Identity
 from narthex_plugins.revocation.entries import Entries, Revocation
 from narthex_plugins.revocation.events import IssuerRevoked, Revoked, SessionRevoked, SubjectRevoked, TokenRevoked
+
+_shadow_log = logging.getLogger("narthex.shadow")
 
 
 class Teller:
     """Called with what a look has found, when the list holds it."""
 
-    def __init__(self, instance: str, events: EventBus, live: LiveExchanges, entries: Entries) -> None:
-        self._instance = instance
-        self._events = events
-        self._live = live
+    def __init__(self, house: House, entries: Entries) -> None:
+        self._house = house
         self._entries = entries
 
     def tell(self, rows: Sequence[Revocation]) -> None:
-        """Close what is covered now, and publish. Cost: a look at every exchange under way, once for all rows."""
-        for exchange in self._live:
-            identity = exchange.identity
-            if identity is not None and self._entries.find(identity) is not None:
-                self._live.close(
-                    token_id=identity.token_id,
-                    session_id=identity.session_id,
-                    subject=identity.subject,
-                    issuer=identity.issuer,
-                    reason="revoked",
-                )
+        """Close what is covered now, and publish. Cost: one look at every exchange under way, for all rows."""
+        if self._house.shadow:
+            self._would_close()
+        else:
+            self._house.live.close_where(self._is_covered)
         for row in rows:
-            self._events.publish(event(self._instance, row))
+            self._house.events.publish(event(self._house.instance, row))
+
+    def _is_covered(self, identity: Identity) -> bool:
+        return self._entries.find(identity) is not None
+
+    def _would_close(self) -> None:
+        identities = [exchange.identity for exchange in self._house.live]
+        meant = sum(identity is not None and self._is_covered(identity) for identity in identities)
+        if meant:
+            _shadow_log.info("%s would have ended %d exchanges under way", self._house.instance, meant)
 
 
 def event(instance: str, row: Revocation) -> Revoked:

@@ -47,6 +47,14 @@ def test_what_was_issued_before_the_list_reaches_back_is_refused() -> None:
     assert (refused.status, refused.code) == (401, "token_too_old")
 
 
+def test_who_does_not_say_since_when_is_refused_where_they_outlive_the_list() -> None:
+    judge = checker(Entries(DAY)).judge
+    assert judge(who(issued_at=None, expires_at=NOW + DAY + SKEW), NOW) is None
+    refused = judge(who(issued_at=None, expires_at=NOW + DAY + SKEW + 1), NOW)
+    assert refused is not None
+    assert refused.code == "token_too_old"
+
+
 def test_a_refusal_carries_the_challenge_of_a_bearer_token() -> None:
     refused = checker(listed(entry("session", "s1"))).judge(who(), NOW)
     assert refused is not None

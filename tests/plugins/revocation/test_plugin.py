@@ -32,15 +32,16 @@ class Named:
 
     @hookimpl
     def authenticate(self, exchange: Exchange) -> Identity | None:
-        """Take the identity from the header."""
+        """Take the identity from the header: subject, `jti`, session, age in seconds; "-" for none."""
         given = exchange.headers.get("x-who")
         if given is None:
             return None
-        subject, token, session, age = given.split()
+        subject, token, session, age = (None if word == "-" else word for word in given.split())
         now = self._clock.now()
         roles = frozenset({"admin"} if subject == "root" else ())
+        issued = None if age is None else now - float(age)
         return Identity(
-            subject=subject, issuer="us", token_id=token, session_id=session, issued_at=now - float(age), roles=roles
+            subject=subject or "", issuer="us", token_id=token, session_id=session, issued_at=issued, roles=roles
         )
 
 
@@ -67,13 +68,16 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"fine"})
 
 
-@contextmanager
-def place(store: str = "memory", **more: object) -> Iterator[Place]:
-    clock = FixedClock()
+def config(store: str = "memory", **more: object) -> dict[str, Any]:
+    """A house whose callers are believed; `more` is the plugin's table."""
     table = {"use": "narthex_plugins.revocation:Revocation", **more}
-    named = {"use": f"{__name__}:Named"}
-    config = {"narthex": {"store": store}, "plugins": {"named": named, "revocation": table}}
-    with Client(app, config, clock=clock) as client:
+    return {"narthex": {"store": store}, "plugins": {"named": {"use": f"{__name__}:Named"}, "revocation": table}}
+
+
+@contextmanager
+def place(store: str = "memory", serve: Any = app, clock: FixedClock | None = None, **more: object) -> Iterator[Place]:
+    clock = clock or FixedClock()
+    with Client(serve, config(store, **more), clock=clock) as client:
         plugin = plugin_of(client.house)
         told: list[Event] = []
         plugin._house.events.subscribe(Event, told.append)
@@ -135,6 +139,29 @@ def test_everything_issued_before_a_time_is_refused_and_what_came_later_is_not(h
 def test_an_order_that_means_nothing_is_refused(here: Place, order: dict[str, Any]) -> None:
     reply = here.post(**order)
     assert (reply.status, reply.json()["code"]) == (400, "request_invalid")
+
+
+ODD = ["'; --", "a\nb\tc", "\u202ereversed", "%_*", "é", "e\u0301", "\U0001f511" * 300, " ", "*", "a" * 2000]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_names_are_kept_and_compared_as_they_are(store_url: str, name: str) -> None:
+    with place(store_url) as here:
+        for kind in ("token", "session", "subject"):
+            assert here.post(**{kind: name}, reason=name).status == 201
+        listed = here.ask("root t0 s0 0", "/_narthex/revocations").json()["revocations"]
+        assert {one[one["kind"]] for one in listed} == {one["reason"] for one in listed} == {name}
+        shown = (
+            Identity(subject="a", issuer="us", token_id=name),
+            Identity(subject="a", issuer="us", session_id=name),
+            Identity(subject=name, issuer="us", issued_at=here.clock.now()),
+        )
+        found = [here.plugin._checker.judge(one, here.clock.now()) for one in shown]
+        assert [None if one is None else one.code for one in found] == [
+            "token_revoked",
+            "session_revoked",
+            "subject_revoked",
+        ]
 
 
 def test_the_list_and_undo(here: Place) -> None:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("at", sa.Float, nullable=False),
         sa.Column("by", sa.Text, nullable=True),
         sa.Column("reason", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_index("revocation_log_at", "revocation_log", ["log", "at"])
     op.create_table(
