@@ -8,8 +8,9 @@ from contextvars import Context
 from narthex.clock import Clock
 from narthex.hooks import Health
 from narthex.house import BootHook
+from narthex.metrics import Instrument
 from narthex.timed import timed
-from narthex_plugins.health.report import Report, report
+from narthex_plugins.health.report import WORSE, Report, report
 
 
 class Checks:
@@ -25,12 +26,14 @@ class Checks:
         clock: Clock,
         log: logging.Logger,
         *,
+        status: Instrument,
         limit: float,
         cache: float,
     ) -> None:
         self._hooks = hooks
         self._clock = clock
         self._log = log
+        self._status = status
         self._limit = limit
         self._cache = cache
         self._round: asyncio.Task[Report] | None = None
@@ -53,6 +56,8 @@ class Checks:
         answers = await asyncio.gather(*(self._ask(*hook) for hook in hooks))
         new = report({instance: health for (instance, _, _), health in zip(hooks, answers, strict=True)})
         self._tell_changes(new)
+        for instance, health in new.checks.items():
+            self._status.set(WORSE[health.status], instance)
         self._last, self._fresh_until = new, self._clock.monotonic() + self._cache
         return new
 

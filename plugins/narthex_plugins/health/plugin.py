@@ -21,8 +21,19 @@ class Health:
     def __init__(self, settings: HealthSettings, house: House) -> None:
         self._settings = settings
         self._house = house
+        status = house.metrics.gauge(
+            "narthex_health_status",
+            "What a plugin said at the last readiness probe: 0 pass, 1 warn, 2 fail.",
+            ("plugin",),
+            over="max",
+        )
         self._checks = Checks(
-            lambda: house.hooks("health"), house.clock, house.log, limit=settings.limit, cache=settings.cache
+            lambda: house.hooks("health"),
+            house.clock,
+            house.log,
+            status=status,
+            limit=settings.limit,
+            cache=settings.cache,
         )
 
     @hookimpl

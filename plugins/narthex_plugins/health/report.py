@@ -14,7 +14,7 @@ from narthex.hooks import Health
 MEDIA_TYPE: Final = "application/health+json"
 Status = Literal["pass", "warn", "fail"]
 
-_WORSE: Final[dict[Status, int]] = {"pass": 0, "warn": 1, "fail": 2}
+WORSE: Final[dict[Status, int]] = {"pass": 0, "warn": 1, "fail": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,6 @@ def report(checks: Mapping[str, Health]) -> Report:
     """Sum up: as bad as the worst check; no checks at all are a pass."""
     worst: Status = "pass"
     for check in checks.values():
-        if _WORSE[check.status] > _WORSE[worst]:
+        if WORSE[check.status] > WORSE[worst]:
             worst = check.status
     return Report(worst, checks)
