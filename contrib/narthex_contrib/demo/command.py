@@ -19,7 +19,17 @@ from narthex_contrib.demo import accounts, tour
 
 CONFIG = Path(__file__).with_name("narthex.toml")
 
-NEEDED = ("argon2", "cachetools", "fastapi", "jwt", "msgspec", "python_multipart", "pythonjsonlogger", "uvicorn")
+NEEDED = (
+    "argon2",
+    "cachetools",
+    "fastapi",
+    "jwt",
+    "msgspec",
+    "prometheus_client",
+    "python_multipart",
+    "pythonjsonlogger",
+    "uvicorn",
+)
 """Modules that the extra "demo" brings."""
 
 

@@ -3,9 +3,12 @@
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 Group = tuple[str, tuple[str, ...]]
 """What one sees, and the commands that show it."""
+TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+"""A caller's `traceparent` (W3C Trace Context §3.2)."""
 _NOBODY: Mapping[str, str] = {}
 
 
@@ -43,10 +46,26 @@ def groups(address: str, programs: Path, config: Path, passwords: Mapping[str, s
             (f"curl -i {address}/api/orders/1 -H 'x-request-id: my-own-id'", f"curl {address}/readyz"),
         ),
         (
+            "a request of a trace that began elsewhere: its log line bears the caller's trace id",
+            (f"curl {address}/api/orders/1 -H 'traceparent: {TRACE}'",),
+        ),
+        (
+            "a token in a path, which no line tells; and the shop's own lines turned down, without a restart",
+            (
+                f"curl {address}/reset/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmVk",
+                f"{narthex} log-level shop warning --config {file}",
+            ),
+        ),
+        (
+            "figures for Prometheus: requests by route, refusals, what each plugin costs; and rules to be woken by",
+            (f"curl {address}/api/metrics", f"{narthex} alerts rules --config {file}"),
+        ),
+        (
             "what the embedded store keeps: the latest visits, whatever ends the process",
             (f"curl {address}/_narthex/guestbook",),
         ),
         *_who(address, python, narthex, file, passwords),
+        *_may(address, python, narthex, file, passwords),
         (
             "a plugin switched off while requests pass: no restart, no request lost",
             (
@@ -84,6 +103,54 @@ def _who(address: str, python: str, narthex: str, file: str, passwords: Mapping[
         (
             "the keys that others verify the tokens by, and another one",
             (f"curl {address}/.well-known/jwks.json", f"{narthex} keys rotate --config {file}"),
+        ),
+    )
+
+
+def _may(address: str, python: str, narthex: str, file: str, passwords: Mapping[str, str]) -> tuple[Group, ...]:
+    """What each role may, why, and how it is taken away; nothing without an account for each role."""
+    if not {"alice", "erin", "adam"} <= passwords.keys():
+        return ()
+    own, house = f"-H 'origin: {address}'", f"{address}/_narthex"
+    as_json = "-H 'content-type: application/json'"
+    subject = f'$({python} -c \'import json; print(json.load(open("alice.json"))["subject"])\')'
+    return (
+        (
+            "the office behind the shop: a user, an engineer and an admin, who log in as a browser does",
+            tuple(
+                f"curl -s {house}/auth/login -c {name}.jar {own} -d cookie=true -d username={name} "
+                f"-d password={passwords[name]} | tee {name}.json"
+                for name in ("alice", "erin", "adam")
+            ),
+        ),
+        (
+            "each may what the file says: figures, then every order, then cancelling one",
+            (
+                f"curl -b alice.jar {address}/office/figures",
+                f"curl -b alice.jar {address}/office/orders",
+                f"curl -b erin.jar {address}/office/orders",
+                f"curl -b erin.jar {own} -X DELETE {address}/office/orders/2",
+                f"curl -b adam.jar {own} -X DELETE {address}/office/orders/2",
+            ),
+        ),
+        (
+            "why, rule and line, without sending it; and the same for programs, asked by an admin",
+            (
+                f"{narthex} explain DELETE /office/orders/2 --as erin --config {file}",
+                f"curl -b adam.jar '{house}/explain?method=DELETE&path=/office/orders/2&as=erin'",
+            ),
+        ),
+        (
+            "whom a rule in shadow mode would have refused: download first",
+            (f"curl -b adam.jar {house}/access-soon/denials",),
+        ),
+        (
+            "the admin revokes alice: what she has open ends, and what she shows is refused",
+            (
+                f"curl -N -b alice.jar {address}/stream &",
+                f'curl -b adam.jar {own} {house}/revocations {as_json} -d "{{\\"subject\\": \\"{subject}\\"}}"',
+                f"curl -b alice.jar {address}/office/figures",
+            ),
         ),
     )
 

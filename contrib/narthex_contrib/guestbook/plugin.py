@@ -39,7 +39,7 @@ class Guestbook:
             row = {
                 "at": self._clock.now(),
                 "method": exchange.method[:32],
-                "path": exchange.path[:2000].encode(errors="replace").decode(),
+                "path": _readable(exchange.path[:2000]),
                 "status": exchange.status,
                 "request_id": exchange.id,
             }
@@ -60,3 +60,8 @@ class Guestbook:
         ours = select(visits).where(visits.c.log == self._book.name)
         latest = ours.order_by(visits.c.version.desc()).limit(self._settings.shown)
         return list(connection.execute(latest).mappings())
+
+
+def _readable(path: str) -> str:
+    """A path as any database takes it: PostgreSQL's texts hold no NUL, and none holds half a character."""
+    return path.encode(errors="replace").decode().replace("\0", "?")

@@ -17,6 +17,7 @@ visits: Final = Table(
     Column("path", String(2000), nullable=False),
     Column("status", Integer, nullable=True),
     Column("request_id", String(128), nullable=False),
+    sqlite_with_rowid=False,
 )
 
 tables: Final = Tables("guestbook", metadata, "narthex_contrib.guestbook.revisions")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import time
 
 import httpx
@@ -137,3 +138,15 @@ def test_health_is_added_and_leaves_no_line(behind: Served, shop: httpx.Client, 
     assert ready.status_code == 200
     time.sleep(0.2)
     assert behind.messages(ready.headers["x-request-id"], "narthex.access") == []
+
+
+def test_the_tour_s_token_is_in_no_line_and_the_shop_is_turned_down(behind: Served, hall: httpx.Client) -> None:
+    told = behind.told.read_text("utf-8").splitlines()
+    token = next(line for line in told if "/reset/" in line).rpartition("/")[2]
+    answer = hall.get(f"/reset/{token}")
+    assert behind.line_about(answer.headers["x-request-id"], "narthex.access")["path"] == "/reset/[redacted:jwt]"
+    command = next(line for line in told if " log-level " in line)
+    for line in (command, command.replace("warning", "default")):
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "shop " in done.stdout) == (0, True), done
+    assert token not in behind.out.read_text("utf-8")

@@ -105,6 +105,12 @@ class OrderBook:
                 "UPDATE orders SET confirmed_at = ? WHERE id = ? AND confirmed_at IS NULL", (_now(), number)
             )
 
+    def cancel(self, number: int) -> Order | None:
+        """Take an order out and return it, or None if there is none of that number."""
+        with self._connect() as database:
+            row = database.execute("DELETE FROM orders WHERE id = ? RETURNING *", (number,)).fetchone()
+        return None if row is None else Order.model_validate(dict(row))
+
     @contextmanager
     def _connect(self) -> Generator[sqlite3.Connection]:
         database = sqlite3.connect(self._path, timeout=10)

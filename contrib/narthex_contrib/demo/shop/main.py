@@ -14,7 +14,7 @@ from typing import Annotated, TypedDict
 from fastapi import BackgroundTasks, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from . import traffic
+from . import office, traffic
 from .book import Item, NewOrder, Order, OrderBook
 
 log = logging.getLogger("shop")
@@ -45,6 +45,7 @@ app = FastAPI(
     lifespan=lifespan,
 )
 app.include_router(traffic.router)
+app.include_router(office.router)
 
 
 @app.get("/", include_in_schema=False)

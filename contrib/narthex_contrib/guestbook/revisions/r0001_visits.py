@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("path", sa.String(2000), nullable=False),
         sa.Column("status", sa.Integer, nullable=True),
         sa.Column("request_id", sa.String(128), nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
