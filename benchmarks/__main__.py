@@ -77,7 +77,8 @@ def _in_process(chosen: argparse.Namespace, rows: Sequence[Candidate]) -> tuple[
         load = wire.Load(rounds=min(effort.rounds, 4), slice=0.1) if chosen.quick else wire.Load()
         served = asyncio.run(wire.run(runnable, load))
         print("\n" + report.wire_table(served))
-    return report.document(effort, table, ratios, outcome.skipped, served), report.missed(ratios)
+    bars = report.missed(ratios) + report.missed_served(served)
+    return report.document(effort, table, ratios, outcome.skipped, served), bars
 
 
 def _no_row(pattern: object) -> int:

@@ -15,15 +15,21 @@ BARE = "bare app"
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What a row's added cost is divided by.
+    """What a row's added cost is divided by, and where both are served its requests a second too.
 
     Attributes:
         name: the other row.
-        at_most: the bar this ratio must keep, or None where it is only reported.
+        at_most: the bar the ratio of costs must keep, or None where it is only reported.
+        at_least: the same for requests a second over uvicorn.
     """
 
     name: str
     at_most: float | None = None
+    at_least: float | None = None
+
+
+class NotThere(Exception):
+    """What a row needs is not on this machine, such as a server of another project's; says what."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +40,7 @@ class Candidate:
         name: unique; what `--only` matches.
         group: the heading it stands under.
         build: makes the app. Raises ModuleNotFoundError where its package is not installed: the row is
-            skipped.
+            skipped. Raises NotThere for anything else that is missing.
         over: the row that is the same app bare; the added cost is the cost above this row's.
         against: peers it is compared with.
         around: entered round each of its blocks, off the clock: process-wide settings that only this row

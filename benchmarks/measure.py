@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.asgi import ASGIApp, Message
-from benchmarks.candidates import Candidate
+from benchmarks.candidates import Candidate, NotThere
 from benchmarks.lifespan import started
 from benchmarks.traffic import BODY, Requests, discard, receive
 
@@ -73,7 +73,7 @@ async def run(rows: Sequence[Candidate], effort: Effort) -> Outcome:
         for row in rows:
             try:
                 app = row.build()
-            except ModuleNotFoundError as missing:
+            except (ModuleNotFoundError, NotThere) as missing:
                 skipped[row.name] = str(missing)
                 continue
             if row.lifespan:

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.measure import Effort, Outcome, Runner
 from benchmarks.stats import Blocks, Estimate
-from benchmarks.wire import Served
+from benchmarks.wire import Beside, Served
 
 _PACKAGES = (
     "narthex", "asgi-correlation-id", "python-json-logger", "msgspec", "starlette", "starlette-exporter",
@@ -105,7 +105,29 @@ def wire_table(served: Sequence[Served]) -> str:
         spread = f"{one.ratio.low:.2f} .. {one.ratio.high:.2f}"
         cpu = f"{one.server_us:12.1f}" if one.server_us is not None else ""
         lines.append(f"  {one.name:40}{one.per_second:9.0f}{one.ratio.value:9.2f}{spread:>18}{cpu}")
+    pairs = [(one.name, beside) for one in served for beside in one.beside]
+    if pairs:
+        lines += ["", f"{'requests a second, divided by the peer':64}{'ratio':>8}{'95 % interval':>16}  bar"]
+    for name, beside in pairs:
+        spread = f"{beside.ratio.low:.2f} .. {beside.ratio.high:.2f}"
+        kept = "" if beside.at_least is None else "MISSED" if _is_slow(beside) else "kept"
+        bar = f">= {beside.at_least} {kept}" if kept else ""
+        lines.append(f"  {f'{name} / {beside.peer}':62}{beside.ratio.value:8.2f}{spread:>16}  {bar}")
     return "\n".join(lines)
+
+
+def missed_served(served: Sequence[Served]) -> list[str]:
+    """Name the bars of the run over uvicorn that were not kept."""
+    return [
+        f"{one.name} serves {beside.ratio.value:.2f} times what {beside.peer} serves; the bar is {beside.at_least}"
+        for one in served
+        for beside in one.beside
+        if _is_slow(beside)
+    ]
+
+
+def _is_slow(beside: Beside) -> bool:
+    return beside.at_least is not None and not beside.ratio.value >= beside.at_least
 
 
 def document(

@@ -42,6 +42,7 @@ BARS: Final = (
     Bar("store, 64 waiters", "sqlalchemy + aiosqlite, 64 waiters", 25),
     Bar("store on postgresql, 64 waiters", "asyncpg pool of 10, 64 waiters", 5),
     Bar("store, alone", "sqlalchemy, one commit", 1),
+    Bar("store, alone", "sqlalchemy, one commit, version from a counter", 1),
     Bar("store, alone", "sqlalchemy in a thread, one commit", 1),
 )
 

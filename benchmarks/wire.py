@@ -14,7 +14,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,19 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Requests per second of a row, divided by its peer's.
+
+    Attributes:
+        at_least: the bar, or None where it is only reported.
+    """
+
+    peer: str
+    ratio: Estimate
+    at_least: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """A row of the run over uvicorn.
 
@@ -46,12 +59,14 @@ class Served:
         ratio: that, divided by the bare app's.
         server_us: microseconds of the server's processor time per request, 10th percentile of slices, or
             None.
+        beside: requests per second, divided by those of each peer that was served too.
     """
 
     name: str
     per_second: float
     ratio: Estimate
     server_us: float | None
+    beside: tuple[Beside, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Give the row for the JSON document."""
@@ -142,10 +157,10 @@ async def run(rows: Sequence[Candidate], load: Load) -> list[Served]:
             shuffle(order)
             for server in order:
                 await server.slice(load.slice)
-    return _table(servers)
+    return _table(servers, {row.name: row for row in rows})
 
 
-def _table(servers: Sequence[Server]) -> list[Served]:
+def _table(servers: Sequence[Server], rows: Mapping[str, Candidate]) -> list[Served]:
     wall = Blocks({server.name: server.wall for server in servers})
     counted = all(server.processor for server in servers)
     processor = Blocks({server.name: server.processor for server in servers}) if counted else None
@@ -153,15 +168,20 @@ def _table(servers: Sequence[Server]) -> list[Served]:
         Served(
             server.name,
             1e9 / wall.cost(server.name).value,
-            _ratio(wall, server.name),
+            _ratio(wall, server.name, BARE),
             round(processor.cost(server.name).value / 1000, 2) if processor else None,
+            tuple(
+                Beside(peer.name, _ratio(wall, server.name, peer.name), peer.at_least)
+                for peer in rows[server.name].against
+                if peer.name in rows
+            ),
         )
         for server in servers
     ]
 
 
-def _ratio(wall: Blocks, name: str) -> Estimate:
-    return wall.estimate(lambda costs: costs[BARE] / costs[name])
+def _ratio(wall: Blocks, name: str, peer: str) -> Estimate:
+    return wall.estimate(lambda costs: costs[peer] / costs[name])
 
 
 @contextlib.asynccontextmanager

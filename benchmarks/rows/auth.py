@@ -5,6 +5,7 @@ holds what `authenticate` returned, by the token's text, until the token ends.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -54,7 +55,7 @@ def middleware(app: ASGIApp, *, remember: bool) -> ASGIApp:
     return AuthenticationMiddleware(app, Bearer())
 
 
-@candidate(DICTIONARY, group=GROUP)
+@candidate(DICTIONARY, group=GROUP, wire=True)
 def dictionary() -> ASGIApp:
     return middleware(bare, remember=True)
 
@@ -73,6 +74,11 @@ def uncached() -> ASGIApp:
     against=(Peer(DICTIONARY, at_most=1.5), Peer(UNCACHED, at_most=0.15)),
 )
 def auth() -> ASGIApp:
+    return behind_auth({})
+
+
+def behind_auth(plugins: Mapping[str, Mapping[str, object]]) -> ASGIApp:
+    """Put Narthex with auth, and the plugins of these tables after it, in front of the bare app."""
     from narthex import Narthex
     from narthex.config import Secret
 
@@ -80,7 +86,7 @@ def auth() -> ASGIApp:
     secret, url = Secret("0123456789abcdef" * 4), f"sqlite:///{directory.name}/narthex.db"
     _store_key(Path(directory.name), secret, url)
     table = {"issuer": ISSUER, "audience": AUDIENCE}
-    app = Narthex(bare, {"narthex": {"store": url, "secret_key": secret}, "plugins": {"auth": table}})
+    app = Narthex(bare, {"narthex": {"store": url, "secret_key": secret}, "plugins": {"auth": table, **plugins}})
     app.benchmark_directory = directory  # type: ignore[attr-defined]  # gone with the app
     return app
 

@@ -8,12 +8,13 @@ from benchmarks.asgi import ASGIApp
 from benchmarks.candidates import Peer, candidate
 from benchmarks.rows.access_log import PLAIN, TUNED
 from benchmarks.rows.floor import WRAPS_SEND
-from benchmarks.rows.stack import SAME_PLAIN, SAME_TUNED
+from benchmarks.rows.packages import EXPORTER_PLAIN, EXPORTER_TUNED, TRACING_TUNED, dropping
+from benchmarks.rows.stack import SAME_PLAIN, SAME_TUNED, SEEN_TUNED
 from benchmarks.traffic import bare, unseen_paths
 
 GROUP = "Narthex"
 NONE = "narthex, no plugin"
-PLUGINS: Mapping[str, Mapping[str, object]] = {"health": {}, "logging": {"output": os.devnull}}
+PLUGINS: Mapping[str, Mapping[str, object]] = {"health": {}, "logging": {"output": os.devnull}, "metrics": {}}
 """Each first-party plugin with the settings it is measured with. A later plugin adds its line here."""
 
 
@@ -80,6 +81,52 @@ def health() -> ASGIApp:
 )
 def logging() -> ASGIApp:
     return behind({"logging": PLUGINS["logging"]})
+
+
+@candidate(
+    "narthex, metrics",
+    group=GROUP,
+    lifespan=True,
+    wire=True,
+    against=(Peer(EXPORTER_PLAIN, at_most=0.4), Peer(EXPORTER_TUNED, at_most=0.4)),
+)
+def metrics() -> ASGIApp:
+    return behind({"metrics": PLUGINS["metrics"]})
+
+
+def traced(plugins: Mapping[str, Mapping[str, object]]) -> ASGIApp:
+    """Put Narthex in front of the bare app; its spans are redacted, counted and dropped, as the peer's are dropped."""
+    from narthex_plugins.tracing import exporting
+
+    exporting._exporter = lambda settings: dropping()  # noqa: SLF001  exporters are found by name, and this has none
+    return behind(plugins)
+
+
+@candidate(
+    "narthex, tracing by otel",
+    group=GROUP,
+    lifespan=True,
+    background=True,
+    against=(Peer(TRACING_TUNED, at_most=1.05),),
+)
+def tracing_otel() -> ASGIApp:
+    return traced({"tracing": {"engine": "otel"}})
+
+
+@candidate("narthex, tracing", group=GROUP, lifespan=True, background=True, against=(Peer(TRACING_TUNED, at_most=0.5),))
+def tracing() -> ASGIApp:
+    return traced({"tracing": {}})
+
+
+@candidate(
+    "narthex, logging + metrics + tracing",
+    group=GROUP,
+    lifespan=True,
+    background=True,
+    against=(Peer(SEEN_TUNED, at_most=0.5),),
+)
+def seen() -> ASGIApp:
+    return traced({"tracing": {}, "logging": PLUGINS["logging"], "metrics": {}})
 
 
 @candidate("narthex, all plugins", group=GROUP, lifespan=True, background=True, wire=True)

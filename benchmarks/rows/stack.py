@@ -13,6 +13,7 @@ from benchmarks.traffic import bare
 GROUP = "Assembled by hand"
 SAME_PLAIN = "id + access log, plain"
 SAME_TUNED = "id + access log, tuned"
+SEEN_TUNED = "id + access log + metrics + traces, tuned"
 STACK_PLAIN = "whole stack, plain"
 STACK_TUNED = "whole stack, tuned"
 
@@ -42,6 +43,12 @@ def same_plain() -> ASGIApp:
 @candidate(SAME_TUNED, group=GROUP, around=access_log.lean_records)
 def same_tuned() -> ASGIApp:
     return packages.correlation_id_tuned(logged_tuned(bare, "bench.same.tuned"))
+
+
+@candidate(SEEN_TUNED, group=GROUP, around=access_log.lean_records, background=True)
+def seen_tuned() -> ASGIApp:
+    logging = logged_tuned(bare, "bench.seen.tuned")
+    return packages.correlation_id_tuned(packages.tracing_tuned(packages.exporter_tuned(logging)))
 
 
 @candidate(STACK_PLAIN, group=GROUP)
