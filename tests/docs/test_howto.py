@@ -20,7 +20,7 @@ def elsewhere(page: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
-    walk(elsewhere(page.read_text()), tmp_path)
+    assert walk(elsewhere(page.read_text()), tmp_path)
 
 
 def test_the_page_on_datasette_is_among_them() -> None:
@@ -42,5 +42,5 @@ def test_files_commands_and_servers_work_together(tmp_path: Path) -> None:
     page = (
         '```sh title="serve"\necho http://here; sleep 60\n```\n```sh serve\nbash serve\n```\n```text\nhttp...here\n```'
     )
-    walk(page, tmp_path)
+    assert walk(page, tmp_path) == 1
     assert (tmp_path / "serve").exists()

@@ -43,7 +43,7 @@ def followed_here(page: str, programs: Path) -> str:
 def test_a_tutorial_leads_where_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walkthrough, "PATIENCE", 240.0)  # its commands run whole test suites
     (tmp_path / "work").mkdir()
-    walkthrough.walk(followed_here(page.read_text(), environment(tmp_path / "venv")), tmp_path / "work")
+    assert walkthrough.walk(followed_here(page.read_text(), environment(tmp_path / "venv")), tmp_path / "work")
 
 
 def test_every_tutorial_is_in_the_list() -> None:

@@ -40,15 +40,15 @@ def blocks(page: str) -> list[Block]:
     return [Block(found["language"], found["what"] or "", found["text"]) for found in _BLOCK.finditer(page)]
 
 
-def walk(page: str, directory: Path) -> None:
-    """Follow a page.
+def walk(page: str, directory: Path) -> int:
+    """Follow a page, and count the commands of it that were run.
 
     Raises:
         AssertionError: a command failed, or did not print what the page says.
     """
     output = directory / "empty"
     output.touch()
-    script = ""
+    script, count = "", 0
     with ExitStack() as servers:
         for number, block in enumerate(blocks(page)):
             title = _TITLE.fullmatch(block.what)
@@ -58,11 +58,12 @@ def walk(page: str, directory: Path) -> None:
                 _look_again(block.text, script, directory, output)
                 _expect(block.text, output)
             elif block.language == "sh" and block.what != "install":
-                output, script = directory / f"output-{number}", block.text
+                output, script, count = directory / f"output-{number}", block.text, count + 1
                 if block.what == "serve":
                     servers.enter_context(_serving(script, directory, output))
                 else:
                     _run(script, directory, output)
+    return count
 
 
 def _start(script: str, directory: Path, output: Path) -> subprocess.Popen[bytes]:
