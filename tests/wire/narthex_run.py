@@ -15,7 +15,7 @@ from pathlib import Path
 
 APPS = Path(__file__).with_name("run_apps")
 SERVERS = ("uvicorn", "hypercorn", "granian")
-LIMIT = 30.0
+LIMIT = 60.0
 _SERVING = re.compile(r"^narthex: serving .* on (http://\S+) ", re.MULTILINE)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.wire.crowd import crowd
-from tests.wire.narthex_run import LIMIT, House, narthex_run
+from tests.wire.narthex_run import APPS, LIMIT, House, narthex_run
 
 ROUNDS = int(os.environ.get("RELOADS", "4"))
 OFF = '[narthex]\ndrain = "5s"\n'
@@ -112,6 +112,27 @@ def test_a_bad_file_is_refused_with_its_line_and_the_old_chain_stays_everywhere(
             assert (said.returncode, words in said.stderr) == (code, True), said
             assert every_answer_has_its_id(house)
         house.until(lambda: house.stderr.count("not reloaded, everything is as before") == 4)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_house_that_nobody_hears_any_more_goes_on(workers: int, tmp_path: Path) -> None:
+    """Whoever read its standard error is gone; a refusal that cannot be said is still refused."""
+    file = tmp_path / "narthex.toml"
+    file.write_text(OFF)
+    command = [sys.executable, "-P", "-m", "narthex", "run", "lasting:app", "--port=0", f"--workers={workers}"]
+    env = {**os.environ, "PYTHONPATH": str(APPS.parents[2])}
+    with subprocess.Popen(
+        [*command, f"--config={file}"], cwd=APPS, env=env, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any("narthex: serving" in line for line in process.stderr)
+        process.stderr.close()
+        codes: list[int] = []
+        for text in (BAD, ON, BAD):
+            file.write_text(text)
+            codes.append(reload(file).returncode)
+        process.terminate()
+        assert (codes, process.wait(LIMIT)) == ([2, 0, 2], 0)
 
 
 def test_sighup_to_the_parent_reloads_every_worker(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 OBSERVERS: Final[dict[str, dict[str, Any]]] = {
     "logging": {"output": "{place}/observed.jsonl"},
+    "metrics": {},
+    "tracing": {"exporter": "none"},
     "health": {},
     "guestbook": {},
 }

@@ -146,7 +146,9 @@ class Vantage:
         else:
             number = next(_numbers)
             _outer.set((number, scope, task))
-        names = sorted(name for name in known if not name.startswith(("narthex.", "differential.outer")))
+        # OpenTelemetry's own variable bears the span: that is how an app finds it, and what tracing is asked to do.
+        ours = ("narthex.", "differential.outer", "current_context")
+        names = sorted(name for name in known if not name.startswith(ours))
         shown = {**scope, **{key: _without_port(scope[key]) for key in ("client", "server") if key in scope}}
         write(tag, number, self._side, "entered", [plain(shown), own, names, _heard.get()])
         return _variables(), number
