@@ -83,7 +83,9 @@ def _gunicorn(target: str, port: int, root_path: str) -> list[str]:
     # UvicornWorker takes no root path of its own; SCRIPT_NAME in the environment is for WSGI only.
     if root_path:
         raise ValueError("gunicorn's UvicornWorker has no root path")
-    return ["gunicorn", target, f"--bind=127.0.0.1:{port}", "--worker-class=uvicorn.workers.UvicornWorker"]
+    # Its control socket is one for all of a user's gunicorns: two at a time would speak of each other in their logs.
+    served_by = ["--worker-class=uvicorn.workers.UvicornWorker", "--no-control-socket"]
+    return ["gunicorn", target, f"--bind=127.0.0.1:{port}", *served_by]
 
 
 COMMANDS: Mapping[str, Callable[[str, int, str], list[str]]] = {

@@ -172,7 +172,8 @@ def django(directory: Path) -> Generator[str]:
     subprocess.run(["openssl", "genrsa", "-out", "private.pem", "2048"], cwd=directory, check=True, capture_output=True)
     path = {"DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(directory)}
     subprocess.run([sys.executable, "people.py"], cwd=directory, check=True, env={**os.environ, **path}, timeout=60)
-    argv = [sys.executable, "-m", "gunicorn", "web:app", f"--bind=127.0.0.1:{port}", "--log-level=warning"]
+    options = [f"--bind=127.0.0.1:{port}", "--log-level=warning", "--no-control-socket"]
+    argv = [sys.executable, "-m", "gunicorn", "web:app", *options]
     with launch(argv, port, path, directory=directory, ready="/jwks.json"):
         yield address
 
