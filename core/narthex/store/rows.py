@@ -42,7 +42,8 @@ class Rows:
         arrays = [array_of(table.c[key]) for key in keys]
         known = [array for array in arrays if array is not None]
         processors = self._processors[len(leading) :]
-        quick = not (self._sqlite or self._slow) and len(known) == len(keys) > 0
+        of_a_log = tuple(leading) == ("log", "version")  # where the version is taken on the same trip
+        quick = of_a_log and not (self._sqlite or self._slow) and len(known) == len(keys) > 0
         self.one_trip = OneTrip(table, keys, known, processors, dialect) if quick else None
         quoting = dialect.identifier_preparer
         target, names = quoting.format_table(table), ", ".join(map(quoting.format_column, columns))

@@ -1,0 +1,149 @@
+"""Segments: the tables that records lie in, one after the other.
+
+A segment is a table of its own, so that old records go by dropping it whole: nothing is ever deleted, and nobody needs
+the right to. Records carry their position in the whole log, which is the key of the table; what people look for stands
+in columns beside the record's bytes, and verifying compares the two.
+
+    position | chain | sequence | hash | record (canonical JSON) | id time actor session address action ...
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    select,
+)
+from sqlalchemy.schema import CreateTable, DropTable
+
+from narthex_plugins.audit.record import LIMITS
+from narthex_plugins.audit.tables import checkpoints, segments
+
+COLUMNS: Final = (
+    "id",
+    "time",
+    "actor",
+    "session",
+    "address",
+    "action",
+    "resource",
+    "outcome",
+    "request_id",
+)
+"""What of a record stands in columns too, to be looked for."""
+_SEARCHED: Final = ("actor", "session", "address", "action", "resource", "outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment as its row tells of it.
+
+    Attributes:
+        number: from 1, in order.
+        relation: names its table.
+        first: position of its first record.
+        frontier: of the Merkle tree over all records before it.
+        opened: RFC 3339.
+    """
+
+    number: int
+    relation: int
+    first: int
+    frontier: bytes
+    opened: str
+
+    @property
+    def table(self) -> Table:
+        """Its table, for queries. Cost: nothing after the first time."""
+        return record_table(self.relation)
+
+
+@lru_cache(maxsize=1024)
+def record_table(relation: int) -> Table:
+    """The table of a segment: `position` (key), `chain`, `sequence`, `hash`, `record`, and `COLUMNS`.
+
+    Newest first within a time: every index but that of `id` ends with `time` and `position`, so a page of whatever is
+    looked for is read from one place.
+    """
+    name = f"audit_records_{relation}"
+    found = Table(
+        name,
+        MetaData(),
+        # On SQLite the key is the row's own number only where it is called INTEGER.
+        Column("position", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+        Column("chain", String(32), nullable=False),
+        Column("sequence", BigInteger, nullable=False),
+        Column("hash", LargeBinary, nullable=False),
+        Column("record", Text, nullable=False),
+        *(Column(one, String(LIMITS[one]), nullable=one not in _ALWAYS) for one in COLUMNS),
+    )
+    Index(f"{name}_id", found.c.id)
+    Index(f"{name}_chain", found.c.chain, found.c.sequence)
+    Index(f"{name}_request", found.c.request_id)
+    Index(f"{name}_time", found.c.time, found.c.position)
+    for one in _SEARCHED:
+        Index(f"{name}_{one}", found.c[one], found.c.time, found.c.position)
+    return found
+
+
+_ALWAYS: Final = ("id", "time", "action", "outcome")
+
+
+def create(connection: Connection, relation: int) -> None:
+    """Make a segment's table, and what refuses changes to it; within a writer's job."""
+    table = record_table(relation)
+    connection.execute(CreateTable(table))
+    for index in table.indexes:
+        index.create(connection)
+    for statement in _guards(table.name, sqlite=connection.dialect.name == "sqlite"):
+        connection.exec_driver_sql(statement)
+
+
+def drop(connection: Connection, relation: int) -> None:
+    """Drop a segment's table whole; within a writer's job."""
+    connection.execute(DropTable(record_table(relation), if_exists=True))
+
+
+def all_segments(connection: Connection, instance: str) -> Sequence[Segment]:
+    """Every segment there ever was, the oldest first; the tables of the first of them may be gone."""
+    found = select(
+        segments.c.number, segments.c.relation, segments.c.first, segments.c.frontier, segments.c.opened
+    ).where(segments.c.instance == instance)
+    return [Segment(*row) for row in connection.execute(found.order_by(segments.c.number))]
+
+
+def kept(connection: Connection, instance: str) -> Sequence[Segment]:
+    """The segments whose tables are there, the oldest first: those that no signed checkpoint has let go."""
+    last = select(checkpoints.c.document).where(checkpoints.c.instance == instance)
+    document = connection.execute(last.order_by(checkpoints.c.number.desc()).limit(1)).scalar()
+    first = 0 if document is None else int(json.loads(document)["first"])
+    return [one for one in all_segments(connection, instance) if one.first >= first]
+
+
+def _guards(table: str, *, sqlite: bool) -> Sequence[str]:
+    """Statements that make triggers: nothing is updated, deleted, or put anywhere but at the end."""
+    if not sqlite:
+        refuse = "EXECUTE FUNCTION narthex_audit_refuse()"
+        return (
+            f"CREATE TRIGGER {table}_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT {refuse}",
+        )
+    refuse = "SELECT RAISE(ABORT, 'audit records are never changed')"
+    # INSERT OR REPLACE takes rows away without asking a DELETE trigger, unless nothing can be in its way.
+    late = f"NEW.position <= (SELECT max(position) FROM {table})"  # noqa: S608  no input
+    return (
+        f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN {refuse}; END",
+        f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN {refuse}; END",
+        f"CREATE TRIGGER {table}_at_the_end BEFORE INSERT ON {table} WHEN {late} BEGIN {refuse}; END",
+    )
