@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -100,6 +101,15 @@ pseudonyms: Final = Table(
     Index("audit_pseudonyms_subject", "instance", "subject"),
     Index("audit_pseudonyms_search", "instance", "search"),
 )
+
+heard: Final = Table(
+    "audit_heard",
+    metadata,
+    _instance(),
+    Column("key", String(300), primary_key=True, comment="of a fact that every process tells of"),
+    Column("at", Float, nullable=False, comment="seconds since the epoch, UTC"),
+)
+"""Facts that are in the log, so that they are put there once; taken away after some days."""
 
 KEPT: Final = ("audit_logs", "audit_keys", "audit_segments", "audit_chains", "audit_checkpoints")
 """Tables whose rows nobody changes or takes away."""
