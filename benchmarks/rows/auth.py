@@ -96,11 +96,11 @@ def _store_key(directory: Path, secret: Any, url: str) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     from sqlalchemy import insert
 
+    from narthex.sealing import Sealer
     from narthex.store.address import parse
     from narthex.store.engines import make_file, writing
     from narthex.store.migrations import upgrade
     from narthex_plugins.auth.keystore import Policy, sealed_row
-    from narthex_plugins.auth.sealing import Sealer
     from narthex_plugins.auth.signing import load_signing_key
     from narthex_plugins.auth.tables import keys, tables
 

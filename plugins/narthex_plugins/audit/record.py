@@ -11,10 +11,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import rfc8785
 
@@ -131,11 +131,17 @@ def make(  # noqa: PLR0913  one for each field of a record
 
     Args:
         now: seconds since the epoch.
-        action, outcome: what, and what came of it.
-        actor, session, address: who, and from where.
-        resource, reason: to what, and why.
-        request_id, trace_id: of the request.
-        before, after: digests.
+        action: what is done.
+        outcome: what came of it, or `INTENT`.
+        actor: who does it.
+        session: of theirs.
+        address: where they are.
+        resource: what it is done to.
+        reason: why.
+        request_id: of the request.
+        trace_id: of the request.
+        before: digest of what was.
+        after: digest of what is.
         details: anything else; copied.
 
     Raises:
@@ -199,20 +205,17 @@ def _plain(value: Any, depth: int) -> bool:
     The two differ in how they write fractions, in large whole numbers, and in the order of keys that hold characters
     from U+E000 on.
     """
-    kind = type(value)
+    kind: Any = value.__class__
     if kind is str or value is None or kind is bool:
         return True
     if kind is int:
-        return -SAFE <= value <= SAFE
+        return bool(-SAFE <= value <= SAFE)
     if depth > DEPTH + 1:
         return False
     if kind is dict:
-        return all(
-            type(key) is str and not _ASTRAL.search(key) and _plain(one, depth + 1) for key, one in value.items()
-        )
-    if kind is list or kind is tuple:
-        return all(_plain(one, depth + 1) for one in value)
-    return False
+        pairs = value.items()
+        return all(type(key) is str and not _ASTRAL.search(key) and _plain(one, depth + 1) for key, one in pairs)
+    return kind in (list, tuple) and all(_plain(one, depth + 1) for one in value)
 
 
 def _text(name: str, value: str | None) -> str | None:
@@ -252,16 +255,19 @@ def _clean(value: Any, depth: int) -> Any:
         return _number(value)
     if depth >= DEPTH:
         raise RecordError(f"details are more than {DEPTH} levels deep")
-    if isinstance(value, Mapping):
-        return {_key(key): _clean(one, depth + 1) for key, one in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [_clean(one, depth + 1) for one in cast("Sequence[Any]", value)]
+    kind: Any = value.__class__
+    if issubclass(kind, Mapping):
+        return {_key(key): _clean(one, depth + 1) for key, one in value.items()}
+    if issubclass(kind, list | tuple):
+        return [_clean(one, depth + 1) for one in value]
     raise RecordError(f"details hold {type(value).__name__}, which JSON cannot say")
 
 
 def _number(value: float) -> float:
+    if isinstance(value, int):
+        if not -SAFE <= value <= SAFE:
+            raise RecordError("details hold a whole number beyond 2^53 - 1; give it as text")
+        return int(value)
     if not math.isfinite(value):
         raise RecordError(f"details hold {value}, which JSON cannot say")
-    if isinstance(value, int) and not -SAFE <= value <= SAFE:
-        raise RecordError("details hold a whole number beyond 2^53 - 1; give it as text")
-    return int(value) if isinstance(value, int) else float(value)
+    return float(value)

@@ -18,11 +18,11 @@ from narthex.clock import Clock
 from narthex.errors import DependencyError, StartError
 from narthex.events import EventBus
 from narthex.link.looking import keep_looking
+from narthex.sealing import SealBroken, Sealer
 from narthex.storage import Store
 from narthex_plugins.auth.events import KeyAdded, KeyGone
 from narthex_plugins.auth.keyring import Key, Ring
 from narthex_plugins.auth.keyset import KeySet, load_jwks
-from narthex_plugins.auth.sealing import SealBroken, Sealer
 from narthex_plugins.auth.settings import AuthSettings
 from narthex_plugins.auth.signing import SIGNING_ALGORITHMS, SigningKey, load_signing_key, new_signing_key
 from narthex_plugins.auth.tables import keys as table

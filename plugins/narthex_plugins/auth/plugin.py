@@ -15,6 +15,7 @@ from narthex.config import Secret
 from narthex.errors import ConfigError, DependencyError
 from narthex.events import Unsubscribe
 from narthex.hooks import Health, Inside, may_wait
+from narthex.sealing import Sealer
 from narthex.services import Directory, Sessions, TokenRevoker
 from narthex.store import Tables
 from narthex_plugins.auth.account_changes import AccountChanges
@@ -41,7 +42,6 @@ from narthex_plugins.auth.password_change import PasswordChange
 from narthex_plugins.auth.password_route import PasswordEndpoint
 from narthex_plugins.auth.passwords import Passwords
 from narthex_plugins.auth.routes import Endpoints
-from narthex_plugins.auth.sealing import Sealer
 from narthex_plugins.auth.sessions import PAGE, SessionRows, StoredSessions
 from narthex_plugins.auth.settings import AuthSettings
 from narthex_plugins.auth.signing import SIGNING_ALGORITHMS

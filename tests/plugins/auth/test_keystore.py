@@ -11,11 +11,11 @@ from sqlalchemy import insert
 
 from narthex.config import Secret
 from narthex.errors import ConfigError, StartError
+from narthex.sealing import Sealer
 from narthex.testing import Client, FixedClock
 from narthex_plugins.auth import keystore
 from narthex_plugins.auth.events import KeyAdded, KeyGone
 from narthex_plugins.auth.keystore import LOOK, remove, reseal, rows, sealed_row
-from narthex_plugins.auth.sealing import Sealer
 from narthex_plugins.auth.signing import SigningKey, load_signing_key, new_signing_key
 from narthex_plugins.auth.tables import keys as keys_table
 from tests.plugins.auth.site import KEY, Site, bearer, plugin_of, settings, site

@@ -15,10 +15,10 @@ from narthex.commands.options import DEFAULT, ConfigPath
 from narthex.commands.terminal import paint
 from narthex.config import Secret
 from narthex.errors import ConfigError
+from narthex.sealing import SealBroken, Sealer
 from narthex.serve.exits import Exit
 from narthex_plugins.auth.commands.opening import Instance, Opened, open_plugin
 from narthex_plugins.auth.keystore import SETTLE, policy_of, purpose, remove, reseal, rows, sealed_row, topic
-from narthex_plugins.auth.sealing import SealBroken, Sealer
 from narthex_plugins.auth.signing import new_signing_key
 from narthex_plugins.auth.tables import keys as table
 

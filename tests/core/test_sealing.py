@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.config import Secret
-from narthex_plugins.auth.sealing import SealBroken, Sealer
+from narthex.sealing import SealBroken, Sealer
 
 OURS = Sealer(Secret("a" * 40))
 THEIRS = Sealer(Secret("b" * 40))

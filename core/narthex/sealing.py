@@ -79,7 +79,7 @@ class Sealer:
             raise SealBroken(
                 f"sealed under another secret key (its id is {head[1:].hex()}, that of yours {self.key_id})",
                 foreign=True,
-                hint="give [narthex] secret_key its former value, or reseal with `narthex keys reseal`",
+                hint="give [narthex] secret_key its former value, or reseal: `narthex keys reseal`",
             )
         try:
             return self._aead.decrypt(nonce, rest, head + purpose)
