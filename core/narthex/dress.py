@@ -33,7 +33,7 @@ class Dress:
         identity = exchange.identity
         if self._marked:
             own["narthex.identity"] = identity
-            if exchange.headers.ours and any(_is_ours(name) for name, _ in scope["headers"]):
+            if exchange.names().ours and any(_is_ours(name) for name, _ in scope["headers"]):
                 own["headers"] = [(name, value) for name, value in scope["headers"] if not _is_ours(name)]
             if self._headers and identity is not None:
                 own["headers"] = [*own["headers"], *_fields(identity)]

@@ -123,6 +123,10 @@ class Life:
     Args:
         units: gives new ones, in order of start, for each life.
         monotonic: the clock that spaces attempts.
+
+    Attributes:
+        state: where it is.
+        serving: every unit has started, none is being released, and exchanges are still let in; each exchange asks.
     """
 
     def __init__(self, units: Callable[[], Sequence[Unit]], monotonic: Callable[[], float]) -> None:
@@ -136,11 +140,14 @@ class Life:
         self._started: asyncio.Event | None = None
         self._leave: asyncio.Event | None = None
         self.state = State.NEW
+        self.serving = False
 
-    @property
-    def serving(self) -> bool:
-        """Whether every unit has started, none is being released, and exchanges are still let in."""
-        return self.state is State.SERVING and not self._closed
+    def _become(self, state: State) -> None:
+        self.state = state
+        self._open_or_not()
+
+    def _open_or_not(self) -> None:
+        self.serving = self.state is State.SERVING and not self._closed
 
     def _is(self, state: State) -> bool:
         return self.state is state
@@ -152,6 +159,7 @@ class Life:
             StartError: a unit could not be started; those before it have been released again.
         """
         self._closed = False
+        self._open_or_not()
         await self._start()
 
     async def _start(self) -> None:
@@ -191,7 +199,7 @@ class Life:
         return not failed_just_now and self.state is not State.STOPPING
 
     def _launch(self) -> None:
-        self.state = State.STARTING
+        self._become(State.STARTING)
         self._failed = None
         self._started, self._leave = asyncio.Event(), asyncio.Event()
         self._keeper = asyncio.get_running_loop().create_task(
@@ -203,6 +211,7 @@ class Life:
     def refuse(self) -> None:
         """Let nothing in any more; what is under way goes on."""
         self._closed = True
+        self._open_or_not()
 
     async def close(self) -> None:
         """Stop for good: after the server's shutdown a late request does not start the house again."""
@@ -259,16 +268,16 @@ class Life:
                     self._failed = unit
                     break
             else:
-                self.state = State.SERVING
+                self._become(State.SERVING)
                 started.set()
                 await leave.wait()
         finally:
-            self.state = State.STOPPING
+            self._become(State.STOPPING)
             while self._units:
                 await self._units[-1].stop()
                 self._units.pop()
             self._failed_at = self._monotonic()
-            self.state = State.FAILED if self._failed is not None else State.STOPPED
+            self._become(State.FAILED if self._failed is not None else State.STOPPED)
             started.set()
 
     async def _begin(self, unit: Unit) -> bool:

@@ -229,8 +229,7 @@ class Walk:
             return Deny(400, "odd_path", why)
         if exchange.kind == "http" and len(scope["method"]) == 9 and scope["method"].upper() == "WEBSOCKET":
             return Deny(400, "odd_method", "rules name websockets so")
-        headers = exchange.headers
-        if headers.repeated and len(headers.getlist("authorization")) > 1:
+        if exchange.names().repeated and len(exchange.headers.getlist("authorization")) > 1:
             return Deny(400, "credentials_ambiguous", "several Authorization fields")
         return None
 
