@@ -9,6 +9,7 @@ row's seal put into another row does not open. Nonces are random: a deployment s
 """
 
 import os
+import secrets
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -16,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from narthex.errors import NarthexError
-from narthex.secrets import Secret
+from narthex.config import NarthexSettings, Secret
+from narthex.errors import ConfigError, NarthexError
 
 _VERSION: Final = b"\x01"
 _ID: Final = 8
@@ -85,6 +86,29 @@ class Sealer:
             return self._aead.decrypt(nonce, rest, head + purpose)
         except InvalidTag:
             raise SealBroken("the seal is damaged, or was made for something else", foreign=False) from None
+
+
+def sealer_of(settings: NarthexSettings, plugin: str, what: str) -> Sealer:
+    """The sealer for what a plugin keeps in the store.
+
+    Args:
+        settings: the `[narthex]` table.
+        plugin: its name, for the message.
+        what: it seals, for the message: "its signing keys".
+
+    Raises:
+        ConfigError: there is no secret key, and the store outlives the process.
+    """
+    secret = settings.secret_key
+    if secret is None:
+        if settings.store.reveal() != "memory":
+            raise ConfigError(
+                f"{plugin} needs [narthex] secret_key, which encrypts {what} in the store",
+                hint='write secret_key = { env = "SHOP_SECRET_KEY" }, or set NARTHEX_SECRET_KEY; '
+                "openssl rand -hex 32 makes one",
+            )
+        secret = Secret(secrets.token_hex(32))  # nothing of it rests anywhere
+    return Sealer(secret)
 
 
 def _derive(material: bytes, info: bytes, length: int) -> bytes:

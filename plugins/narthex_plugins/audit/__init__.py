@@ -11,9 +11,18 @@ How its parts fit together:
     segments.kept(connection, instance) -> [Segment, ...]  the oldest first; `segment.table` is a SQLAlchemy table with
                                                            the columns of `segments.COLUMNS`, `record` and `position`;
                                                            indexes (column, time, position) serve filters, newest first
-    Checkpointer(house, settings, instance)                signs the log from time to time; `start`, `run`, `stop`
+    narthex.sealing.sealer_of(house.settings, "audit", "the key that signs its log") -> Sealer
+    checkpoint_settings.CheckpointSettings, RetentionSettings      fields `checkpoints` and `retention` of the settings
+    signing.Checkpointer(house, trail, sealer, settings.checkpoints, settings.retention)
+        await .start()   after `trail.start`;   house.spawn(.run, "checkpoints");   .health();
+        await .stop()    once the queue is empty;   await .turn(force=True)   signs and publishes now
+        metrics: narthex_audit_damaged (page somebody), narthex_audit_publish_failures_total, ..._checkpoints_total
     Pseudonyms                                             what stands for a person's name; `find` for filters
 
 An intent is a record with the outcome `record.INTENT`; what came of it is the next record with the same `request_id`
 and the same `action`.
 """
+
+from narthex_plugins.audit.app import record
+
+__all__ = ["record"]

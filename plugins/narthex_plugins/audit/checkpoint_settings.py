@@ -1,4 +1,4 @@
-"""The tables `[plugins.audit.checkpoints]` and `[plugins.audit.retention]`: how the log is proven, and how long kept."""
+"""The tables `[plugins.audit.checkpoints]` and `[plugins.audit.retention]`: how the log is proven, and kept."""
 
 from typing import Annotated
 
@@ -51,7 +51,7 @@ class RetentionSettings(Settings):
     keep: Annotated[Duration, Field(ge=0)] = Field(
         default=0.0,
         examples=["365d"],
-        description="How long records are kept at least; a segment goes when all of its records are older. 0: for ever.",
+        description="How long records are kept at least; a segment goes when all of it is older. 0: for ever.",
     )
     segment: Annotated[Duration, Field(ge=60)] = Field(
         default=2_592_000.0, description="How long a segment takes records before the next one is begun."

@@ -12,7 +12,7 @@ still kept; only the holder of the key can let records go.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final, cast
 
@@ -75,10 +75,8 @@ class Checkpoint:
     def signed(self, key: Ed25519PrivateKey) -> "Checkpoint":
         """The same, with the signature of this key. Cost: some 50 µs."""
         public = key.public_key().public_bytes_raw().hex()
-        body = {**self._body(), "key": public}
-        signature = key.sign(DOMAIN + canonical(body)).hex()
-        del body["version"]
-        return Checkpoint(**body, signature=signature)
+        unsigned = replace(self, key=public)
+        return replace(unsigned, signature=key.sign(DOMAIN + canonical(unsigned._body())).hex())  # noqa: SLF001  its own
 
     def is_signed(self) -> bool:
         """Whether the signature is that of the key which it names: ask too whose that is. Cost: some 120 µs."""

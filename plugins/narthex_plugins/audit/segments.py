@@ -8,9 +8,10 @@ in columns beside the record's bytes, and verifying compares the two.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Final
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     select,
 )
 from sqlalchemy.schema import CreateTable, DropTable
@@ -130,6 +132,30 @@ def kept(connection: Connection, instance: str) -> Sequence[Segment]:
     document = connection.execute(last.order_by(checkpoints.c.number.desc()).limit(1)).scalar()
     first = 0 if document is None else int(json.loads(document)["first"])
     return [one for one in all_segments(connection, instance) if one.first >= first]
+
+
+def end(connection: Connection, found: Sequence[Segment]) -> int:
+    """Position of the next record. `found`: every segment, of which the last one takes it."""
+    if not found:
+        return 0
+    last = connection.execute(select(func.max(found[-1].table.c.position))).scalar()
+    return found[-1].first if last is None else int(last) + 1
+
+
+def links(
+    connection: Connection, found: Sequence[Segment], position: int, limit: int | None
+) -> Iterator[tuple[int, bytes]]:
+    """Positions and links from a position on, at most so many, or all."""
+    there = [one for one, after in zip_longest(found, found[1:]) if after is None or after.first > position]
+    for segment in there:
+        table = segment.table
+        query = select(table.c.position, table.c.hash).where(table.c.position >= position)
+        for row in connection.execute(query.order_by(table.c.position).limit(limit)):
+            yield row.position, row.hash
+            if limit is not None:
+                limit -= 1
+        if limit == 0:
+            return
 
 
 def _guards(table: str, *, sqlite: bool) -> Sequence[str]:

@@ -102,6 +102,14 @@ pseudonyms: Final = Table(
     Index("audit_pseudonyms_search", "instance", "search"),
 )
 
+published: Final = Table(
+    "audit_published",
+    metadata,
+    _instance(),
+    Column("place", String(500), primary_key=True, comment="where checkpoints go"),
+    Column("number", Integer, nullable=False, comment="of the last checkpoint that arrived there"),
+)
+
 heard: Final = Table(
     "audit_heard",
     metadata,

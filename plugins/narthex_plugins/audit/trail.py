@@ -36,6 +36,9 @@ class Trail:
         instance: the plugin's.
         clock: tells when the log and its segments were begun.
         pseudonyms: stand in for what identifies people; None: it is kept as it is.
+
+    Attributes:
+        log: 32 hex digits that name the log; "" before `start`.
     """
 
     def __init__(self, store: Store, instance: str, clock: Clock, pseudonyms: Pseudonyms | None = None) -> None:
@@ -45,7 +48,7 @@ class Trail:
         self._pseudonyms = pseudonyms
         self._chains: dict[int, str] = {}
         self._shapes: dict[tuple[str, int], Rows] = {}
-        self._log = ""
+        self.log = ""
 
     async def start(self) -> None:
         """Begin the log where there is none, and a chain of this process. From the plugin's `start`.
@@ -54,7 +57,7 @@ class Trail:
             DependencyError: the store does not take it.
         """
         self._chains = {}
-        self._log = await self._store.write(self._begin)
+        self.log = await self._store.write(self._begin)
 
     async def keep(self, records: Sequence[Record]) -> Sequence[Link]:
         """Keep records, in this order; they are on disk when it returns.
@@ -133,7 +136,7 @@ class Trail:
         """Begin a chain, which the first of its records does."""
         description = {
             "chain": chain,
-            "log": self._log,
+            "log": self.log,
             "node": socket.gethostname(),
             "pid": os.getpid(),
             "segment": number,

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import secrets
 from collections.abc import Coroutine, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, Final
@@ -11,11 +10,10 @@ from sqlalchemy import Connection
 
 from narthex import Deny, Exchange, House, Identity, Route, hookimpl
 from narthex.alerting import AlertRule, Board
-from narthex.config import Secret
-from narthex.errors import ConfigError, DependencyError
+from narthex.errors import DependencyError
 from narthex.events import Unsubscribe
 from narthex.hooks import Health, Inside, may_wait
-from narthex.sealing import Sealer
+from narthex.sealing import sealer_of
 from narthex.services import Directory, Sessions, TokenRevoker
 from narthex.store import Tables
 from narthex_plugins.auth.account_changes import AccountChanges
@@ -73,7 +71,13 @@ class Auth:
         self._tokens = Verified(settings.verified, clock.now)
         self._cookies = Verified(settings.verified, clock.now)
         self._keys = keys = Keystore(
-            store, instance, _sealer(house), clock, policy_of(settings), house.events, self._tokens.clear
+            store,
+            instance,
+            sealer_of(house.settings, "auth", "its signing keys"),
+            clock,
+            policy_of(settings),
+            house.events,
+            self._tokens.clear,
         )
         self._rows = rows = SessionRows(instance, store.link, settings.session_idle)
         self._ended = EndedSessions(store, rows.log, clock, self._tell_ended)
@@ -230,21 +234,3 @@ class Auth:
         settings = self._settings
         now = self._house.clock.now()
         return self._rows.sweep(connection, now, settings.session_history, settings.session_lifetime)
-
-
-def _sealer(house: House) -> Sealer:
-    """Seals under the house's secret key.
-
-    Raises:
-        ConfigError: there is none, and the store outlives the process.
-    """
-    secret = house.settings.secret_key
-    if secret is None:
-        if house.settings.store.reveal() != "memory":
-            raise ConfigError(
-                "auth needs [narthex] secret_key, which encrypts its signing keys in the store",
-                hint='write secret_key = { env = "SHOP_SECRET_KEY" }, or set NARTHEX_SECRET_KEY; '
-                "openssl rand -hex 32 makes one",
-            )
-        secret = Secret(secrets.token_hex(32))  # nothing of it rests anywhere
-    return Sealer(secret)

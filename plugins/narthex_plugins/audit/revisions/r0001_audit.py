@@ -72,6 +72,12 @@ def upgrade() -> None:
     op.create_index("audit_pseudonyms_subject", "audit_pseudonyms", ["instance", "subject"])
     op.create_index("audit_pseudonyms_search", "audit_pseudonyms", ["instance", "search"])
     op.create_table(
+        "audit_published",
+        sa.Column("instance", sa.String(100), primary_key=True),
+        sa.Column("place", sa.String(500), primary_key=True),
+        sa.Column("number", sa.Integer, nullable=False),
+    )
+    op.create_table(
         "audit_heard",
         sa.Column("instance", sa.String(100), primary_key=True),
         sa.Column("key", sa.String(300), primary_key=True),
@@ -104,6 +110,7 @@ def downgrade() -> None:
     for relation in bind.execute(sa.text("SELECT relation FROM audit_segments")).scalars().all():
         op.execute(f"DROP TABLE IF EXISTS audit_records_{int(relation)}")
     op.drop_table("audit_heard")
+    op.drop_table("audit_published")
     op.drop_table("audit_pseudonyms")
     op.drop_table("audit_subjects")
     for table in reversed(_KEPT):
