@@ -8,16 +8,20 @@ JOBS ?= auto
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 
+# Some images switch off the cache of compiled code: each of the many processes of the tests would compile all of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := core plugins contrib tests benchmarks
 
-.PHONY: help demo test fault fuzz bench lint audit docs surface constraints dist clean
+.PHONY: help demo test slow fault fuzz bench lint audit docs surface constraints dist clean
 
 help:
 	@echo 'make demo         serve the demo shop behind Narthex on 127.0.0.1:8000 (PORT= changes the port)'
 	@echo 'make test         run the tests (ARGS= goes to pytest)'
+	@echo 'make slow         run the tests that make test leaves out'
 	@echo 'make fault        kill and starve the store at every storage call; some minutes (needs strace, Linux)'
 	@echo 'make fuzz         1,000,000 random exchanges; some minutes (SEED= COUNT=, ARGS="--replay SEED:N" plays one again)'
 	@echo 'make bench        measure what each plugin costs, beside its peers (ARGS= goes to the benchmarks)'
@@ -40,6 +44,10 @@ ifeq ($(ARGS),)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+# What shows little that the sample in `make test` does not: other servers, numbers of workers and databases.
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadfile $(ARGS)
 
 # Of this `make test` runs a sample.
 fault: $(VENV)/.test

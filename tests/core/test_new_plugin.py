@@ -50,10 +50,11 @@ def test_the_tests_of_every_kind_pass_at_once_in_an_environment_of_its_own(tmp_p
     done = run(python, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *packages, cwd=tmp_path)
     assert "failed" not in done.stdout
     assert "skipped" not in done.stdout
-    for kind, package in zip(Kind, packages, strict=True):
+    for package in packages:
         checked = run(python, "-m", "narthex", "check", cwd=package, NIGHT_IDENTIFIER_KEY="open sesame")
         assert checked.stdout.endswith("narthex.toml: fine, 1 plugin\n")
-        assert f"narthex-night-{kind} 0.1.0" in run(python, "-m", "narthex", "plugins", cwd=package).stdout
+    listed = run(python, "-m", "narthex", "plugins", cwd=tmp_path).stdout
+    assert all(f"narthex-night-{kind} 0.1.0" in listed for kind in Kind)
 
 
 def test_it_says_what_comes_next(tmp_path: Path) -> None:

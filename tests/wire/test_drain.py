@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slow import sampled
 from tests.wire.crowd import crowd
 from tests.wire.narthex_run import APPS, SERVERS, narthex_run
 from tests.wire.servers import serve
@@ -53,7 +54,7 @@ def test_open_streams_and_sockets_end_cleanly_and_are_recorded(server: str, work
     assert recorded(tmp_path) == (STREAMS + SILENT + SOCKETS, STREAMS + SILENT + SOCKETS)
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", sampled(SERVERS, lambda server: server == "granian"))
 def test_so_they_do_when_the_supervisor_is_killed(server: str, tmp_path: Path) -> None:
     with narthex_run("lasting:app", tmp_path, TOML, server=server, workers=2) as house:
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.slow import sampled
 from tests.wire.narthex_run import SERVERS, begin, narthex_run
 
 HOUSES = [(server, workers) for server in SERVERS for workers in (1, 2)]
-each_house = pytest.mark.parametrize(("server", "workers"), HOUSES)
+each_house = pytest.mark.parametrize(
+    ("server", "workers"), sampled(HOUSES, lambda house: house[1] == 2 or house[0] == "uvicorn")
+)
 
 
 def refused(app: str | None, directory: Path, toml: str = "", **options: object) -> tuple[int, str]:
@@ -45,7 +48,7 @@ def test_an_error_in_a_plugins_table_exits_2_with_one_message(server: str, worke
     assert "narthex.toml:2" in said
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", sampled(SERVERS, lambda server: server == "hypercorn"))
 def test_an_app_that_leaves_while_it_starts_is_a_failed_start(server: str, tmp_path: Path) -> None:
     code, _ = refused("shop:leaving", tmp_path, server=server)
     assert code == 3

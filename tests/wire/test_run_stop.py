@@ -17,10 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.slow import sampled
 from tests.wire.narthex_run import APPS, SERVERS, House, begin, is_alive, narthex_run
 
 HOUSES = [(server, workers) for server in SERVERS for workers in (1, 2)]
-each_house = pytest.mark.parametrize(("server", "workers"), HOUSES)
+each_house = pytest.mark.parametrize(
+    ("server", "workers"), sampled(HOUSES, lambda house: house[1] == 2 or house[0] == "uvicorn")
+)
 SHORT = '[narthex]\ndrain = "1s"\n'
 
 

@@ -147,7 +147,7 @@ _TRAPS = [
     *("[parameters: ", "'a', '", "password=,x", "password=;a", "'token', '", "input 'loc' ", "\n", " ", "ä"),
     *("name=", 'name="', "name='name=\\\"", "value=", "password for ", "token of a", "&quot;", "\x1b[", "\x1b[1m"),
 ]
-_LENGTH = 300_000
+_LENGTH = 100_000
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.id)

@@ -32,6 +32,7 @@ from narthex.store.migrations.history import history
 from tests.core.store.conftest import _schema
 from tests.core.store.releases import Site, script
 from tests.plugins.revocation.workers import claims
+from tests.slow import sampled
 from tests.wire.narthex_run import APPS, House, narthex_run
 
 pytestmark = pytest.mark.timeout(300)
@@ -209,7 +210,7 @@ CLAIMS: Final = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=sampled(["sqlite", "postgresql"], lambda store: store == "sqlite"))
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A deployment where every plugin has kept something."""
     directory = tmp_path_factory.mktemp("switching")

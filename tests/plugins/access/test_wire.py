@@ -66,6 +66,13 @@ path = "/admin/x"
 expected = "{expected}"
 """
 
+HOUSES = (
+    ("sqlite", 1, ()),
+    ("sqlite", 2, pytest.mark.slow),
+    ("postgresql", 1, pytest.mark.slow),
+    ("postgresql", 2, ()),
+)
+
 
 @contextmanager
 def served(directory: Path, store: str, workers: int) -> Iterator[Site]:
@@ -83,7 +90,7 @@ def served(directory: Path, store: str, workers: int) -> Iterator[Site]:
 
 @pytest.fixture(
     scope="module",
-    params=[("sqlite", 1), ("sqlite", 2), ("postgresql", 1), ("postgresql", 2)],
+    params=[pytest.param((store, workers), marks=marks) for store, workers, marks in HOUSES],
     ids=str,
 )
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -1,16 +1,19 @@
 """What `narthex alerts` writes, and what Prometheus' own tools say of it."""
 
 import json
-import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from narthex.alerting import AlertRule
+from narthex.cli import main
 from narthex.config import load
 from narthex.loader import survey
 from narthex_plugins.alerts.choice import chosen
@@ -19,6 +22,7 @@ from narthex_plugins.alerts.rulesfile import rules_yaml
 from narthex_plugins.alerts.settings import AlertsSettings
 from narthex_plugins.alerts.trial import trials
 from tests.plugins.metrics.prometheus import needs_prometheus
+from tests.slow import sampled
 
 ROOT = Path(__file__).parents[3]
 EVERYTHING = """
@@ -33,21 +37,42 @@ issuer = "https://login.example"
 audience = ["shop"]
 [plugins.revocation]
 [plugins.logging]
+[plugins.tracing]
 """
 FEW = "[plugins.metrics]\n[plugins.alerts]\n"
 
 
-def narthex(directory: Path, toml: str, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+class Done(NamedTuple):
+    """What came of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def narthex(directory: Path, toml: str, *arguments: str, path: str = "") -> Done:
+    """`narthex alerts ...`, in this process: a new one would take longer than the command."""
     (directory / "narthex.toml").write_text(toml)
-    environ = {**os.environ, "SHOP_SECRET_KEY": "0123456789abcdef" * 2, **({"PATH": path} if path else {})}
-    return subprocess.run(
-        [sys.executable, "-m", "narthex", "alerts", *arguments],
-        cwd=directory,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(StringIO()) as out,
+        redirect_stderr(StringIO()) as errors,
+        pytest.raises(SystemExit) as end,
+    ):
+        patch.chdir(directory)
+        patch.setenv("SHOP_SECRET_KEY", "0123456789abcdef" * 2)
+        patch.setattr(sys, "argv", ["narthex", "alerts", *arguments])
+        if path:
+            patch.setenv("PATH", path)
+        main()
+    code = end.value.code or 0
+    assert isinstance(code, int)
+    return Done(code, out.getvalue(), errors.getvalue())
+
+
+def promtool(directory: Path, *arguments: str) -> Done:
+    done = subprocess.run(["promtool", *arguments], cwd=directory, capture_output=True, text=True, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def all_rules(monkeypatch: pytest.MonkeyPatch, directory: Path) -> list[AlertRule]:
@@ -68,34 +93,39 @@ def test_rules_are_those_of_what_is_switched_on(tmp_path: Path) -> None:
         "NarthexLogLinesDropped",
         "NarthexRecordsDropped",
         "NarthexRevocationStale",
+        "NarthexSpanExportFailing",
+        "NarthexSpansDropped",
         "NarthexStoreBacklog",
     }
     assert {"NarthexErrors", "NarthexAbsent"} <= few
 
 
 @needs_prometheus
-@pytest.mark.parametrize("more", ["", '[plugins.alerts]\njob = "shop"\nlabels = { team = "shop" }\n'])
-def test_every_rule_fires_when_it_should_and_only_then(tmp_path: Path, more: str) -> None:
-    done = narthex(tmp_path, EVERYTHING.replace("[plugins.alerts]\n", more or "[plugins.alerts]\n"), "test")
+@pytest.mark.parametrize(
+    ("toml", "alerts"), [(EVERYTHING, ""), (FEW, 'job = "shop"\nlabels = { team = "shop" }\n')], ids=["all", "one job"]
+)
+def test_every_rule_fires_when_it_should_and_only_then(tmp_path: Path, toml: str, alerts: str) -> None:
+    toml = toml.replace("[plugins.alerts]\n", f"[plugins.alerts]\n{alerts}")
+    done = narthex(tmp_path, toml, "test")
+    count = len(names(narthex(tmp_path, toml, "rules").stdout))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "12 rules: each fires when it should, and is silent when it should be\n"
+    assert done.stdout == f"{count} rules: each fires when it should, and is silent when it should be\n"
 
 
 @needs_prometheus
 def test_promtool_takes_the_rules(tmp_path: Path) -> None:
     assert narthex(tmp_path, EVERYTHING, "rules", "--output", "rules.yml").returncode == 0
-    done = subprocess.run(
-        ["promtool", "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, "SUCCESS: 12 rules found" in done.stdout) == (0, True), done.stdout + done.stderr
+    count = len(names((tmp_path / "rules.yml").read_text()))
+    done = promtool(tmp_path, "check", "rules", "rules.yml")
+    assert (done.returncode, f"SUCCESS: {count} rules found" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 @needs_prometheus
 @pytest.mark.parametrize("wrong", ["deaf", "nervous", "hasty"])
 def test_a_rule_that_is_wrong_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    """The tests are made for the rules as they are; here each rule in turn is written down as another."""
+    """The tests are made for the rules as they are; here each is written down as another."""
     rules = [rule for rule in all_rules(monkeypatch, tmp_path) if rule.name != "NarthexAbsent"]
-    for number, rule in enumerate(rules):
+    for rule in rules:
         match wrong:
             case "deaf":
                 other = replace(rule, above=rule.above * 100)
@@ -103,12 +133,13 @@ def test_a_rule_that_is_wrong_is_found_out(tmp_path: Path, monkeypatch: pytest.M
                 other = replace(rule, above=rule.above * 0.1)
             case _:
                 other = replace(rule, above=rule.above * 0.15 if rule.lasting > 300 else rule.above * 0.1, lasting=0)
-        (tmp_path / "rules.yml").write_text(rules_yaml([*rules[:number], other, *rules[number + 1 :]], ""))
-        (tmp_path / "tests.yml").write_text(trials([rule], "rules.yml", ""))
-        done = subprocess.run(
-            ["promtool", "test", "rules", "tests.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, rule.name in done.stdout + done.stderr) == (1, True), rule.name
+        (tmp_path / f"{rule.name}-rules.yml").write_text(rules_yaml([other], ""))
+        (tmp_path / f"{rule.name}.yml").write_text(trials([rule], f"{rule.name}-rules.yml", ""))
+    done = promtool(tmp_path, "test", "rules", *(f"{rule.name}.yml" for rule in rules))
+    told = done.stdout + done.stderr
+    tests = {part.split(".yml")[0]: part for part in told.split("Unit Testing:  ")[1:]}
+    assert tests.keys() == {rule.name for rule in rules}, told
+    assert [name for name, said in tests.items() if "FAILED" not in said or f"alertname: {name}" not in said] == []
 
 
 def test_every_rule_has_a_page_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +194,7 @@ def test_the_dashboard_is_whole(tmp_path: Path) -> None:
     made = json.loads(narthex(tmp_path, EVERYTHING, "dashboards").stdout)
     panels = made["panels"]
     assert [panel["title"] for panel in panels if panel["type"] == "row"] == [
-        "Requests", "The house", "External issuers", "Revocation", "Logging"
+        "Requests", "The house", "External issuers", "Revocation", "Logging", "Tracing"
     ]  # fmt: skip
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [panel["gridPos"] for panel in panels]

@@ -88,7 +88,9 @@ def login(server: Server) -> dict[str, Any]:
     return dict(tokens)
 
 
-@pytest.mark.parametrize("extra", [(), ("--preload",)], ids=["plain", "preload"])
+@pytest.mark.parametrize(
+    "extra", [pytest.param((), id="plain", marks=pytest.mark.slow), pytest.param(("--preload",), id="preload")]
+)
 def test_forked_workers_agree_on_keys_sessions_and_refresh_tokens(
     extra: tuple[str, ...], store_url: str, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugins.revocation.workers import ISSUER, Place, claims, place_on, tell
+from tests.slow import sampled
 
 FULL = os.environ.get("REVOCATION") == "full"
 TRIALS = 500 if FULL else 10
@@ -67,7 +68,7 @@ class Stepped:
     clock: Clock
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=sampled(["sqlite", "postgresql"], lambda store: store == "sqlite"))
 def stepped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stepped]:
     directory = tmp_path_factory.mktemp("clock")
     with faked(directory / "faketime") as clock, place_on(request.param, directory) as place:

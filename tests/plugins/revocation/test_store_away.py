@@ -12,13 +12,14 @@ import pytest
 from tests.plugins.revocation.hindering import hindered
 from tests.plugins.revocation.proxy import Proxy
 from tests.plugins.revocation.workers import Place, Worker, claims, code_of, place_on, tell
+from tests.slow import sampled
 
 FULL = os.environ.get("REVOCATION") == "full"
 TRIALS = 100 if FULL else 2
 LONG = pytest.mark.timeout(7200 if FULL else 400)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=sampled(["sqlite", "postgresql"], lambda store: store == "sqlite"))
 def patient(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A house whose lease is longer than a client of these tests waits for anything: a call that waits for it fails."""
     with place_on(request.param, tmp_path_factory.mktemp("patient"), lease="60s") as made:
