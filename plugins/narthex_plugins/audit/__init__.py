@@ -3,7 +3,7 @@
 How its parts fit together:
 
     record.make(now, action, outcome, ...) -> Record      checked and mended; its canonical bytes
-    Trail(store, instance, clock)                          puts records at the end of the log
+    Trail(store, instance, clock, sealer)                  puts records at the end of the log
         await trail.start()                                in the plugin's `start`, before anything else here
         await trail.keep([record, ...]) -> [Link, ...]     on disk when it returns (strict)
         trail.post([record, ...]) -> bool                  soon (batched); trail.job(...) is the job itself
@@ -13,8 +13,8 @@ How its parts fit together:
                                                            indexes (column, time, position) serve filters, newest first
     narthex.sealing.sealer_of(house.settings, "audit", "the key that signs its log") -> Sealer
     checkpoint_settings.CheckpointSettings, RetentionSettings      fields `checkpoints` and `retention` of the settings
-    signing.Checkpointer(house, trail, sealer, settings.checkpoints, settings.retention)
-        await .start()   after `trail.start`;   house.spawn(.run, "checkpoints");   .health();
+    signing.Checkpointer(house, trail, settings.checkpoints, settings.retention)
+        after `trail.start`: house.spawn(.run, "checkpoints");   .health();
         await .stop()    once the queue is empty;   await .turn(force=True)   signs and publishes now
         metrics: narthex_audit_damaged (page somebody), narthex_audit_publish_failures_total, ..._checkpoints_total
     Pseudonyms                                             what stands for a person's name; `find` for filters

@@ -13,12 +13,14 @@ link (see `checkpoints`). A process that starts again begins another chain.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any, Final
 
 from narthex_plugins.audit.record import canonical
 
 LINK: Final = b"narthex audit link v1\0"
+MARK: Final = 16
+"""Bytes of a mark."""
 ORIGIN: Final = b"narthex audit chain v1\0"
 
 
@@ -60,6 +62,15 @@ class Chain:
         self.sequence += 1
         self.head = link_hash(self.head, position, self.sequence, record)
         return Link(self.id, self.sequence, position, self.head)
+
+
+def mark(key: bytes, link: bytes) -> bytes:
+    """What shows that a link was written by a process that has the log's keys: keyed BLAKE2b (RFC 7693), 16 bytes.
+
+    Links can be computed by anybody. Without the mark whoever can write to the store could put a record at the end, or
+    change those that no checkpoint covers yet, and have them signed. It says nothing to those without the key.
+    """
+    return blake2b(link, key=key, digest_size=MARK).digest()
 
 
 def origin(description: Mapping[str, Any]) -> bytes:

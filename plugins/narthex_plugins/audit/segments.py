@@ -4,7 +4,7 @@ A segment is a table of its own, so that old records go by dropping it whole: no
 the right to. Records carry their position in the whole log, which is the key of the table; what people look for stands
 in columns beside the record's bytes, and verifying compares the two.
 
-    position | chain | sequence | hash | record (canonical JSON) | id time actor session address action ...
+    position | chain | sequence | hash | mark | record (canonical JSON) | id time actor session address action ...
 """
 
 import json
@@ -74,7 +74,7 @@ class Segment:
 
 @lru_cache(maxsize=1024)
 def record_table(relation: int) -> Table:
-    """The table of a segment: `position` (key), `chain`, `sequence`, `hash`, `record`, and `COLUMNS`.
+    """The table of a segment: `position` (key), `chain`, `sequence`, `hash`, `mark`, `record`, and `COLUMNS`.
 
     Newest first within a time: every index but that of `id` ends with `time` and `position`, so a page of whatever is
     looked for is read from one place.
@@ -88,6 +88,7 @@ def record_table(relation: int) -> Table:
         Column("chain", String(32), nullable=False),
         Column("sequence", BigInteger, nullable=False),
         Column("hash", LargeBinary, nullable=False),
+        Column("mark", LargeBinary, nullable=False),
         Column("record", Text, nullable=False),
         *(Column(one, String(LIMITS[one]), nullable=one not in _ALWAYS) for one in COLUMNS),
     )
@@ -144,14 +145,14 @@ def end(connection: Connection, found: Sequence[Segment]) -> int:
 
 def links(
     connection: Connection, found: Sequence[Segment], position: int, limit: int | None
-) -> Iterator[tuple[int, bytes]]:
-    """Positions and links from a position on, at most so many, or all."""
+) -> Iterator[tuple[int, bytes, bytes]]:
+    """Positions, links and marks from a position on, at most so many, or all."""
     there = [one for one, after in zip_longest(found, found[1:]) if after is None or after.first > position]
     for segment in there:
         table = segment.table
-        query = select(table.c.position, table.c.hash).where(table.c.position >= position)
+        query = select(table.c.position, table.c.hash, table.c.mark).where(table.c.position >= position)
         for row in connection.execute(query.order_by(table.c.position).limit(limit)):
-            yield row.position, row.hash
+            yield row.position, row.hash, row.mark
             if limit is not None:
                 limit -= 1
         if limit == 0:

@@ -16,20 +16,19 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, insert, select
 
 from narthex import House
-from narthex.errors import DependencyError, NarthexError, StartError
+from narthex.errors import DependencyError, NarthexError
 from narthex.hooks import Health
-from narthex.sealing import SealBroken, Sealer
+from narthex_plugins.audit.chain import mark
 from narthex_plugins.audit.checkpoint_settings import CheckpointSettings, RetentionSettings
 from narthex_plugins.audit.checkpoints import BEFORE_ALL, Checkpoint, parse
 from narthex_plugins.audit.merkle import HASH, Tree
 from narthex_plugins.audit.publishing import arrived, note_arrival, places
 from narthex_plugins.audit.record import make, timestamp
 from narthex_plugins.audit.segments import Segment, all_segments, drop, end, links
-from narthex_plugins.audit.tables import checkpoints, keys
+from narthex_plugins.audit.tables import checkpoints
 from narthex_plugins.audit.trail import Trail, open_segment
 
 _log = logging.getLogger("narthex.plugins.audit")
@@ -77,7 +76,6 @@ class Checkpointer:
     Args:
         house: the plugin's.
         trail: the log; started before this.
-        sealer: of the house's secret key.
         settings: how often, and where to.
         retention: when segments end and go.
 
@@ -90,7 +88,6 @@ class Checkpointer:
         self,
         house: House,
         trail: Trail,
-        sealer: Sealer,
         settings: CheckpointSettings,
         retention: RetentionSettings,
     ) -> None:
@@ -98,11 +95,9 @@ class Checkpointer:
         self._now = house.clock.now
         self._instance = house.instance
         self._trail = trail
-        self._sealer = sealer
         self._every = settings.every
         self._retention = retention
         self._places = places(settings.publish, house.directory, house.log)
-        self._key: Ed25519PrivateKey | None = None
         self._newest = 0
         self._failures = house.metrics.counter(
             "narthex_audit_publish_failures_total", "Checkpoints that a place did not take.", ("instance",)
@@ -112,24 +107,16 @@ class Checkpointer:
             "narthex_audit_damaged", "1 where the log is not what was signed.", ("instance",), over="max"
         )
         damaged.watch(lambda: float(bool(self.damage)), self._instance)
+        self._monotonic = monotonic = house.clock.monotonic
+        self._looked = monotonic()
+        house.metrics.gauge(
+            "narthex_audit_checkpoint_staleness_seconds",
+            "Seconds since a process last saw that all is signed that has to be.",
+            ("instance",),
+            over="max",
+        ).watch(lambda: monotonic() - self._looked, self._instance)
         self.damage = ""
         self.trouble = ""
-
-    async def start(self) -> None:
-        """Open the key, making one where there is none.
-
-        Raises:
-            StartError: it was sealed under another secret key, or is damaged.
-            DependencyError: the store does not answer.
-        """
-        self._newest = 0
-        new = Ed25519PrivateKey.generate()
-        now = timestamp(self._now())
-        sealed = await self._store.write(lambda connection: put_key(connection, self._instance, self._sealer, new, now))
-        try:
-            self._key = open_key(self._sealer, self._instance, sealed)
-        except SealBroken as error:
-            raise StartError(f"the key that signs the log of {self._instance} cannot be opened: {error}") from error
 
     async def run(self) -> None:
         """Sign and publish whenever it is due; for `House.spawn`."""
@@ -146,7 +133,7 @@ class Checkpointer:
         signed: Checkpoint | None = None
         try:
             signed = await self.sign(force=force)
-            self.damage = ""
+            self.damage, self._looked = "", self._monotonic()
         except Damaged as error:
             if not self.damage:
                 _log.critical("the log of %s was changed: %s; narthex audit verify says more", self._instance, error)
@@ -181,8 +168,9 @@ class Checkpointer:
         if not self._due(standing, force=force):
             return None
         tree = Tree(standing.size, frontier(standing.frontier))
+        key = self._trail.keys.marking
         while tree.size + PAGE < standing.end:
-            await self._store.read(lambda connection: grow(connection, standing.segments, tree, PAGE))
+            await self._store.read(lambda connection: grow(connection, standing.segments, tree, key, PAGE))
         made = await self._store.write(lambda connection: self._put(connection, standing, tree))
         if made is not None:
             self._newest = made.number
@@ -221,7 +209,7 @@ class Checkpointer:
         if dropped:
             self._tell(connection, now, standing, dropped)
         tree = Tree(grown.size, grown.frontier)
-        grow(connection, standing.segments, tree, None)
+        grow(connection, standing.segments, tree, self._trail.keys.marking)
         # The records of a segment that was dropped end where the next one begins.
         first = next(one.first for one in standing.segments if one.number > dropped[-1].number) if dropped else None
         made = self._signed(standing, tree, now, standing.first if first is None else first)
@@ -235,8 +223,6 @@ class Checkpointer:
         return made
 
     def _signed(self, standing: Standing, tree: Tree, now: float, first: int) -> Checkpoint:
-        if self._key is None:
-            raise DependencyError("the key that signs the log is not open")
         last = standing.last
         unsigned = Checkpoint(
             log=self._trail.log,
@@ -248,7 +234,7 @@ class Checkpointer:
             previous=BEFORE_ALL if last is None else last.digest(),
             key="",
         )
-        return unsigned.signed(self._key)
+        return unsigned.signed(self._trail.keys.signing)
 
     def _is_full(self, standing: Standing, now: float, size: int) -> bool:
         last = standing.segments[-1]
@@ -312,47 +298,30 @@ def look(connection: Connection, instance: str) -> Standing:
     return Standing(last, b"" if row is None else row.frontier, end(connection, segments), segments)
 
 
-def grow(connection: Connection, segments: Sequence[Segment], tree: Tree, limit: int | None) -> None:
+def grow(connection: Connection, segments: Sequence[Segment], tree: Tree, key: bytes, limit: int | None = None) -> None:
     """Add the links that follow to a tree; at most so many, or all.
 
+    Args:
+        connection: to the store.
+        segments: all that there are.
+        tree: over all records until now; it grows.
+        key: that links are marked with.
+        limit: how many at most.
+
     Raises:
-        Damaged: one is missing.
+        Damaged: one is missing, or was not written by a process that has the key.
     """
-    for position, link in links(connection, segments, tree.size, limit):
+    for position, link, marked in links(connection, segments, tree.size, limit):
         if position != tree.size:
             raise Damaged(f"there is no record at position {tree.size}")
+        if marked != mark(key, link):
+            raise Damaged(f"the record at position {position} was not written by this log")
         tree.append(link)
 
 
 def frontier(flat: bytes) -> list[bytes]:
     """The hashes of a frontier, as they lie in one column."""
     return [flat[at : at + HASH] for at in range(0, len(flat), HASH)]
-
-
-def put_key(connection: Connection, instance: str, sealer: Sealer, new: Ed25519PrivateKey, now: str) -> bytes:
-    """The sealed key of an instance; where there is none, the new one. A job of the writer."""
-    found = select(keys.c.sealed).where(keys.c.instance == instance).order_by(keys.c.number.desc()).limit(1)
-    sealed: bytes | None = connection.execute(found).scalar()
-    if sealed is None:
-        sealed = sealer.seal(new.private_bytes_raw(), purpose(instance))
-        public = new.public_key().public_bytes_raw()
-        row = {"instance": instance, "number": 1, "public": public, "sealed": sealed, "created": now}
-        connection.execute(insert(keys).values(row))
-    return sealed
-
-
-def open_key(sealer: Sealer, instance: str, sealed: bytes) -> Ed25519PrivateKey:
-    """The key itself.
-
-    Raises:
-        SealBroken: it does not open.
-    """
-    return Ed25519PrivateKey.from_private_bytes(sealer.open(sealed, purpose(instance)))
-
-
-def purpose(instance: str) -> bytes:
-    """What the key's seal is bound to."""
-    return f"audit checkpoint key\0{instance}".encode()
 
 
 def seconds(time: str) -> float:

@@ -15,16 +15,19 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, insert, select
 
 from narthex.clock import Clock
+from narthex.errors import DependencyError, StartError
+from narthex.sealing import SealBroken, Sealer
 from narthex.storage import Store
 from narthex.store.engines import driver_connection, translated
 from narthex.store.rows import Rows
-from narthex_plugins.audit.chain import Chain, Link, origin
+from narthex_plugins.audit.chain import Chain, Link, mark, origin
+from narthex_plugins.audit.keys import LogKeys, draw, open_keys, put_keys
 from narthex_plugins.audit.pseudonyms import Pseudonyms
 from narthex_plugins.audit.record import Record, canonical, timestamp
 from narthex_plugins.audit.segments import COLUMNS, create, record_table
 from narthex_plugins.audit.tables import chains, logs, segments
 
-_LEADING: Final = ("position", "chain", "sequence", "hash")
+_LEADING: Final = ("position", "chain", "sequence", "hash", "mark")
 _KEYS: Final = ("record", *COLUMNS)
 
 
@@ -35,29 +38,51 @@ class Trail:
         store: the house's.
         instance: the plugin's.
         clock: tells when the log and its segments were begun.
+        sealer: of the house's secret key; what opens the log's keys.
         pseudonyms: stand in for what identifies people; None: it is kept as it is.
 
     Attributes:
         log: 32 hex digits that name the log; "" before `start`.
     """
 
-    def __init__(self, store: Store, instance: str, clock: Clock, pseudonyms: Pseudonyms | None = None) -> None:
+    def __init__(
+        self, store: Store, instance: str, clock: Clock, sealer: Sealer, pseudonyms: Pseudonyms | None = None
+    ) -> None:
         self.instance = instance
         self._store = store
         self._clock = clock
         self._pseudonyms = pseudonyms
         self._chains: dict[int, str] = {}
         self._shapes: dict[tuple[str, int], Rows] = {}
+        self._sealer = sealer
+        self._keys: LogKeys | None = None
         self.log = ""
+
+    @property
+    def keys(self) -> LogKeys:
+        """The log's keys.
+
+        Raises:
+            DependencyError: it has not been started.
+        """
+        if self._keys is None:
+            raise DependencyError("the log is not open in this process")
+        return self._keys
 
     async def start(self) -> None:
         """Begin the log where there is none, and a chain of this process. From the plugin's `start`.
 
         Raises:
+            StartError: its keys were sealed under another secret key, or are damaged.
             DependencyError: the store does not take it.
         """
         self._chains = {}
-        self.log = await self._store.write(self._begin)
+        new, now = draw(), timestamp(self._clock.now())
+        self.log, sealed = await self._store.write(lambda connection: self._begin(connection, new, now))
+        try:
+            self._keys = open_keys(self._sealer, self.instance, sealed)
+        except SealBroken as error:
+            raise StartError(f"the keys of the log of {self.instance} cannot be opened: {error}") from error
 
     async def keep(self, records: Sequence[Record]) -> Sequence[Link]:
         """Keep records, in this order; they are on disk when it returns.
@@ -96,7 +121,8 @@ class Trail:
         """Put rows at the end of the log. Cost: three small reads, then 2 µs of hashing and an insertion for each."""
         relation, position, chain = self._place(connection)
         links = [chain.append(row["record"].encode(), position + offset) for offset, row in enumerate(rows)]
-        leading = [(one.position, one.chain, one.sequence, one.hash) for one in links]
+        key = self.keys.marking
+        leading = [(one.position, one.chain, one.sequence, one.hash, mark(key, one.hash)) for one in links]
         self._shape(connection, relation).put(connection, rows, leading)
         return links
 
@@ -110,14 +136,15 @@ class Trail:
         """The records as they are kept."""
         return records if self._pseudonyms is None else self._pseudonyms.stand_in(connection, records)
 
-    def _begin(self, connection: Connection) -> str:
+    def _begin(self, connection: Connection, new: bytes, now: str) -> tuple[str, bytes]:
+        sealed = put_keys(connection, self.instance, self._sealer, new, now)
         found = connection.execute(select(logs.c.log).where(logs.c.instance == self.instance)).scalar()
         if found is not None:
-            return str(found)
-        log, now = secrets.token_hex(16), timestamp(self._clock.now())
+            return str(found), sealed
+        log = secrets.token_hex(16)
         connection.execute(insert(logs).values(instance=self.instance, log=log, started=now))
         open_segment(connection, self.instance, 0, b"", now)
-        return log
+        return log, sealed
 
     def _place(self, connection: Connection) -> tuple[int, int, Chain]:
         """The last segment's table, the next position, and this process's chain as far as it is on disk."""

@@ -1,0 +1,464 @@
+"""Verifying: whether the log is what was recorded and signed, told by itself. No I/O; what is read is given to it.
+
+    segment(...)      a segment begins: where, and the Merkle frontier of what was before
+    begins(...)       what a chain is, before its first record
+    records(rows)     rows in order of position
+    checkpoint(...)   as soon as as many records as it covers have been given
+    finish()          the report
+
+The first thing that is wrong ends it: `Bad` says what, where, and between which positions. What is found, from near to
+far: a record whose bytes, place or columns are not what its link says; a link that does not follow from the one before;
+a position or a number of a chain that is missing or there twice; a chain that nobody began, or another log's; records
+that are linked well but are not those that were signed; a log that is shorter than a checkpoint says, or begins later
+than one has let it. Records after the last checkpoint are only held by their chains: see the report's `covered`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from narthex.errors import NarthexError
+from narthex_plugins.audit.chain import LINK, ORIGIN, mark
+from narthex_plugins.audit.checkpoints import BEFORE_ALL, Checkpoint
+from narthex_plugins.audit.merkle import Tree
+from narthex_plugins.audit.pending import Intent, Pending
+from narthex_plugins.audit.record import INTENT
+from narthex_plugins.audit.segments import COLUMNS
+
+Row = tuple[Any, ...]
+"""position, chain, sequence, hash, mark, record (bytes), then `COLUMNS`; or without them, where there are none."""
+Progress = Callable[[int], None]
+"""Told how many records have been verified."""
+PLACED: Final = 6
+"""Values of a row before its columns."""
+
+
+class _Columns(msgspec.Struct, frozen=True):
+    """What of a record stands in columns too; in the order of `COLUMNS`."""
+
+    id: str
+    time: str
+    actor: str | None
+    session: str | None
+    address: str | None
+    action: str
+    resource: str | None
+    outcome: str
+    request_id: str | None
+
+
+class _Description(msgspec.Struct, frozen=True):
+    chain: str
+    log: str
+    segment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What is wrong, and where.
+
+    Attributes:
+        kind: one word of those in docs/reference/plugins/audit.md.
+        says: it in a sentence.
+        first: position of the first record that is bad, or may be.
+        last: of the last that may be; the same where it is known exactly.
+        record: its id, where it can be read.
+        chain: its chain.
+        sequence: its number there.
+        checkpoint: number of the checkpoint that says so.
+    """
+
+    kind: str
+    says: str
+    first: int
+    last: int
+    record: str = ""
+    chain: str = ""
+    sequence: int | None = None
+    checkpoint: int | None = None
+
+
+class Bad(NarthexError):
+    """The log is not what was recorded."""
+
+    code = "audit_bad"
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.says)
+        self.finding = finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What verifying has found.
+
+    Attributes:
+        log: its id, "" where nothing says so.
+        first: position of the first record.
+        records: how many were verified.
+        chains: how many there are.
+        checkpoints: how many were verified.
+        covered: records from `first` on that a checkpoint covers; the others are held by their chains only.
+        finding: the first thing that is wrong.
+        unknown: intents without an outcome, the first 1,000.
+        unknown_count: how many there are.
+    """
+
+    log: str
+    first: int
+    records: int
+    chains: int
+    checkpoints: int
+    covered: int
+    finding: Finding | None
+    unknown: Sequence[Intent] = ()
+    unknown_count: int = 0
+
+
+@dataclass(slots=True)
+class _Head:
+    """A chain as far as it was read."""
+
+    hash: bytes
+    sequence: int = 0
+
+
+@dataclass(slots=True)
+class _Signed:
+    """The checkpoints as far as they were read."""
+
+    last: Checkpoint | None = None
+    count: int = 0
+    compared: int = -1
+    first: int = 0
+    """What the newest of all lets begin the log."""
+    published: Iterator[Checkpoint] = field(default_factory=lambda: iter(()))
+    due: Checkpoint | None = None
+
+
+class Verifier:
+    """Verifies one log, given in order.
+
+    Args:
+        keys: public keys, in hex, by which checkpoints may be signed.
+        published: checkpoints from outside; they hold the log to what it once was.
+        marking: the key that links are marked with; None where it is not known, or marks are not there.
+
+    Raises:
+        Bad: a published checkpoint is not signed by the key, or there are two of one number.
+
+    Memory: the tree's frontier, a hash for each chain of the segments at hand, and open intents; none of it grows
+    with the number of records. Published checkpoints are held: some 600 bytes each.
+    """
+
+    def __init__(self, keys: Iterable[str], published: Iterable[Checkpoint] = (), marking: bytes | None = None) -> None:
+        self._marking = marking
+        self._keys = frozenset(keys)
+        self._tree = Tree()
+        self._segment = 0
+        self._start: int | None = None
+        self._heads: dict[str, _Head] = {}
+        self._begun: dict[str, bytes] = {}
+        self._chains = 0
+        self._pending = Pending()
+        self._signed = _Signed()
+        self.log = ""
+        self._publish(published)
+
+    @property
+    def size(self) -> int:
+        """Position of the record that comes next."""
+        return self._tree.size
+
+    def segment(self, number: int, first: int, frontier: Sequence[bytes]) -> None:
+        """A segment begins.
+
+        Raises:
+            Bad: it does not begin where the one before ended.
+        """
+        try:
+            tree = Tree(first, frontier)
+        except ValueError:
+            raise self._bad("segment", f"segment {number} does not say what was before it", first) from None
+        if self._start is None:
+            self._start = first
+            self._tree = tree
+        elif first != self._tree.size:
+            raise (
+                self._missing(first)
+                if first > self._tree.size
+                else self._bad(
+                    "segment",
+                    f"segment {number} begins at {first}, and there are records up to {self._tree.size}",
+                    first,
+                )
+            )
+        elif tree.frontier != self._tree.frontier:
+            raise self._bad("segment", f"segment {number} does not say what was before it", first)
+        self._segment = number
+        self._heads, self._begun = {}, {}
+        self._pass_published()
+
+    def begins(self, description: bytes) -> None:
+        """What a chain is: the canonical JSON of it.
+
+        Raises:
+            Bad: it is another log's, another segment's, or cannot be read.
+        """
+        try:
+            found = _decode_description(description)
+        except (msgspec.MsgspecError, UnicodeError):
+            raise self._bad("chain", "a chain is described by what cannot be read", self._tree.size) from None
+        self.log = self.log or found.log
+        if found.log != self.log:
+            raise self._bad("log", f"chain {found.chain} belongs to another log, {found.log}", self._tree.size)
+        if found.segment != self._segment:
+            raise self._bad("chain", f"chain {found.chain} belongs to segment {found.segment}", self._tree.size)
+        if found.chain in self._begun:
+            raise self._bad("chain", f"chain {found.chain} begins twice", self._tree.size)
+        self._begun[found.chain] = description
+
+    def records(self, rows: Iterable[Row]) -> None:
+        """Records in order of position.
+
+        Raises:
+            Bad: at the first that is not what was recorded.
+
+        Cost: three hashes and a look into each record's JSON, 5 µs or so.
+        """
+        tree, heads, pending, key = self._tree, self._heads, self._pending, self._marking
+        append, answers, pack = tree.append, pending.answers, _numbers
+        position = tree.size
+        due = self._signed.due
+        stop = due.size if due is not None else -1
+        for row in rows:
+            at, chain, sequence, link, marked, record = row[:PLACED]
+            head = heads.get(chain)
+            if head is None:
+                head = self._begin(row)
+            number = head.sequence + 1
+            try:
+                found = sha256(LINK + head.hash + pack(position, number) + record).digest()
+                columns = _columns(record)
+            except (TypeError, ValueError, OverflowError, msgspec.MsgspecError):
+                raise self._wrong(row, head) from None
+            if at != position or sequence != number or link != found or (len(row) > PLACED and columns != row[PLACED:]):
+                raise self._wrong(row, head)
+            if key is not None and marked != mark(key, found):
+                raise self._wrong(row, head)
+            head.hash, head.sequence = found, number
+            append(found)
+            position += 1
+            if columns[_OUTCOME] == INTENT:
+                pending.add(Intent(at, columns[_ID], columns[_TIME], columns[_REQUEST] or "", columns[_ACTION]))
+            elif pending:
+                answers(columns[_REQUEST], columns[_ACTION])
+            if position == stop:
+                self._pass_published()
+                stop = self._signed.due.size if self._signed.due is not None else -1
+
+    def checkpoint(self, one: Checkpoint) -> None:
+        """A checkpoint of the log itself; as soon as it can be compared, or later.
+
+        Raises:
+            Bad: it is not signed, does not follow the one before, or speaks of other records.
+        """
+        signed, last = self._signed, self._signed.last
+        self._must_be_signed(one)
+        if last is not None and (
+            one.number != last.number + 1 or one.previous != last.digest() or one.size < last.size
+        ):
+            says = f"checkpoint {one.number} does not follow number {last.number}"
+            raise self._of_checkpoint("checkpoint", says, one)
+        if last is None and (one.number != 1 or one.previous != BEFORE_ALL):
+            raise self._of_checkpoint("checkpoint", f"checkpoint {one.number} is the first, and should not be", one)
+        signed.last, signed.first = one, max(signed.first, one.first)
+        signed.count += 1
+        self._compare(one)
+
+    def finish(self) -> Report:
+        """There is no more.
+
+        Raises:
+            Bad: there should be.
+        """
+        signed, start = self._signed, self._start or 0
+        if signed.due is not None:
+            one = signed.due
+            if one.size > self._tree.size:
+                raise self._short(one)
+            self._pass_published()
+        if signed.last is not None and signed.last.size > self._tree.size:
+            raise self._short(signed.last)
+        if start > signed.first:
+            says = f"records {signed.first} to {start - 1} are gone, and no checkpoint has let them go"
+            raise Bad(Finding(kind="missing", says=says, first=signed.first, last=start - 1))
+        if start and signed.compared < start:
+            says = f"nothing that was signed speaks of what was before record {start}"
+            raise Bad(Finding(kind="segment", says=says, first=start, last=start))
+        covered = max(signed.compared - start, 0)
+        return self.report(None, covered)
+
+    def report(self, finding: Finding | None, covered: int = 0) -> Report:
+        """What was found so far."""
+        start = self._start or 0
+        return Report(
+            log=self.log,
+            first=start,
+            records=self._tree.size - start,
+            chains=self._chains,
+            checkpoints=self._signed.count,
+            covered=covered,
+            finding=finding,
+            unknown=self._pending.first(),
+            unknown_count=len(self._pending),
+        )
+
+    # -- chains
+
+    def _begin(self, row: Row) -> _Head:
+        """The head of a chain of which this is the first record."""
+        chain = row[1]
+        try:
+            description = self._begun.get(chain)
+        except TypeError:
+            description = None
+        if row[0] != self._tree.size:
+            raise self._wrong(row, _Head(b""))
+        if description is None:
+            raise self._at(row, "chain", f"record {self._tree.size} is of a chain that nobody began")
+        self._chains += 1
+        head = self._heads[chain] = _Head(sha256(ORIGIN + description).digest())
+        return head
+
+    def _wrong(self, row: Row, head: _Head) -> Bad:  # noqa: PLR0911  one for each thing that can be wrong
+        """Say what is wrong with a row."""
+        at, _, sequence, link, _, record = row[:PLACED]
+        position, number = self._tree.size, head.sequence + 1
+        if type(at) is not int:
+            return self._at(row, "malformed", f"where record {position} should be is something else")
+        if at > position:
+            return self._missing(at)
+        if at < position:
+            return self._at(row, "doubled", f"record {at} is there again where record {position} should be")
+        if sequence != number:
+            says = f"record {position} is number {sequence!r} of its chain and should be number {number}"
+            return self._at(row, "sequence", says)
+        try:
+            found = sha256(LINK + head.hash + _numbers(position, number) + record).digest()
+            columns = _columns(record)
+        except (TypeError, ValueError, OverflowError, msgspec.MsgspecError):
+            return self._at(row, "malformed", f"record {position} cannot be read")
+        if link != found:
+            says = f"record {position} was changed, or its link was, or what its chain says of itself"
+            return self._at(row, "link", says)
+        if columns == row[PLACED:]:
+            return self._at(row, "mark", f"record {position} was not written by a process that has the log's keys")
+        pairs = zip(COLUMNS, row[PLACED:], columns, strict=True)
+        odd = next((name for name, one, other in pairs if one != other), "?")
+        return self._at(row, "column", f"record {position} says something else than its column {odd!r}")
+
+    def _at(self, row: Row, kind: str, says: str) -> Bad:
+        position = self._tree.size
+        sequence = row[2] if isinstance(row[2], int) else None
+        chain = row[1] if isinstance(row[1], str) else ""
+        return Bad(
+            Finding(
+                kind=kind, says=says, first=position, last=position, record=_id(row), chain=chain, sequence=sequence
+            )
+        )
+
+    def _missing(self, at: int) -> Bad:
+        first, last = self._tree.size, at - 1
+        says = f"record {first} is missing" if first == last else f"records {first} to {last} are missing"
+        return Bad(Finding(kind="missing", says=says, first=first, last=last))
+
+    def _bad(self, kind: str, says: str, at: int) -> Bad:
+        return Bad(Finding(kind=kind, says=says, first=at, last=at))
+
+    # -- checkpoints
+
+    def _publish(self, published: Iterable[Checkpoint]) -> None:
+        """Put checkpoints from outside in order."""
+        known: dict[int, Checkpoint] = {}
+        for one in published:
+            self._must_be_signed(one)
+            other = known.setdefault(one.number, one)
+            if other != one:
+                raise self._of_checkpoint("fork", f"two checkpoints are published as number {one.number}", one)
+        ordered = sorted(known.values(), key=lambda one: (one.size, one.number))
+        self._signed.first = max((one.first for one in ordered), default=0)
+        self._signed.published = iter(ordered)
+        self._signed.due = next(self._signed.published, None)
+
+    def _pass_published(self) -> None:
+        """Compare the published checkpoints that speak of what was read."""
+        signed, size = self._signed, self._tree.size
+        while (one := signed.due) is not None and one.size <= size:
+            if one.size == size:
+                self._compare(one)
+            signed.count += 1
+            signed.due = next(signed.published, None)
+
+    def _must_be_signed(self, one: Checkpoint) -> None:
+        if one.key not in self._keys or not one.is_signed():
+            raise self._of_checkpoint("signature", f"checkpoint {one.number} is not signed by the key", one)
+        self.log = self.log or one.log
+        if one.log != self.log:
+            raise self._of_checkpoint("log", f"checkpoint {one.number} is of another log, {one.log}", one)
+
+    def _compare(self, one: Checkpoint) -> None:
+        """See that the records are those that were signed. A checkpoint of what was dropped has nothing to say."""
+        tree, start = self._tree, self._start or 0
+        if one.size > tree.size:
+            raise self._short(one)
+        if one.size < start:
+            return
+        if one.size < tree.size:
+            raise self._of_checkpoint("checkpoint", f"checkpoint {one.number} comes after what it covers", one)
+        if tree.root().hex() != one.root:
+            first = max(self._signed.compared, start, 0)
+            says = f"records {first} to {one.size - 1} are linked well, and are not those that were signed"
+            if first >= one.size:
+                says = f"what was before record {first} is not what was signed"
+            last = max(one.size - 1, first)
+            raise Bad(Finding(kind="root", says=says, first=first, last=last, checkpoint=one.number))
+        self._signed.compared = one.size
+
+    def _short(self, one: Checkpoint) -> Bad:
+        size = self._tree.size
+        says = f"the log ends before record {size}, and checkpoint {one.number} covers {one.size}: its end was cut off"
+        return Bad(Finding(kind="cut", says=says, first=size, last=one.size - 1, checkpoint=one.number))
+
+    def _of_checkpoint(self, kind: str, says: str, one: Checkpoint) -> Bad:
+        first = max(self._signed.compared, 0)
+        last = max(one.size - 1, first)
+        return Bad(Finding(kind=kind, says=says, first=first, last=last, checkpoint=one.number))
+
+
+_decode_columns: Final = msgspec.json.Decoder(_Columns).decode
+_decode_description: Final = msgspec.json.Decoder(_Description).decode
+_ID: Final = COLUMNS.index("id")
+_TIME: Final = COLUMNS.index("time")
+_ACTION: Final = COLUMNS.index("action")
+_OUTCOME: Final = COLUMNS.index("outcome")
+_REQUEST: Final = COLUMNS.index("request_id")
+_astuple: Final = msgspec.structs.astuple
+
+
+def _columns(record: bytes) -> Row:
+    return _astuple(_decode_columns(record))
+
+
+def _numbers(position: int, sequence: int) -> bytes:
+    return (position << 64 | sequence).to_bytes(16)
+
+
+def _id(row: Row) -> str:
+    try:
+        return str(_columns(row[5])[_ID])
+    except (TypeError, ValueError, msgspec.MsgspecError):
+        return row[PLACED] if len(row) > PLACED and isinstance(row[PLACED], str) else ""
