@@ -11,11 +11,16 @@ _PREFIX: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
 
 
 class Captured:
-    """The fields that `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_*` names; read once."""
+    """The fields that `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_*` names; read once.
+
+    Attributes:
+        of_requests, of_responses: whether there are any.
+    """
 
     def __init__(self) -> None:
         self._request = _named("SERVER_REQUEST")
         self._response = _named("SERVER_RESPONSE")
+        self.of_requests, self.of_responses = bool(self._request), bool(self._response)
         self._sanitize = _named("SANITIZE_FIELDS")
 
     def request(self, scope: Scope, span: Span) -> None:

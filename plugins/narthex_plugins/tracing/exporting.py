@@ -7,62 +7,22 @@ is lost: never a request.
 import asyncio
 import os
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Final, cast
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Status
-from opentelemetry.util.types import AttributeValue
 
-from narthex.detectors import MASK, Names, Redactor, Weight
 from narthex.errors import ConfigError
+from narthex_plugins.tracing.alerting import RESULTS
+from narthex_plugins.tracing.redacting import Remembering, redacted
 from narthex_plugins.tracing.settings import TracingSettings
-
-_HARMLESS: Final = frozenset(
-    {
-        *(
-            "http.method",
-            "http.scheme",
-            "http.host",
-            "http.flavor",
-            "http.server_name",
-            "http.route",
-            "http.user_agent",
-        ),
-        *("http.request.method", "http.request.method_original", "url.scheme", "server.address", "user.id"),
-        *("network.protocol.version", "user_agent.original", "user_agent.synthetic.type", "net.peer.ip"),
-        *(
-            "http.status_code",
-            "http.response.status_code",
-            "net.host.port",
-            "net.peer.port",
-            "server.port",
-            "client.port",
-        ),
-        *("client.address", "error.type", "asgi.event.type", "narthex.refusal.code", "narthex.refusal.plugin"),
-    }
-)
-"""What the house itself puts there; the paths, queries and exceptions among it are not."""
-_SHORT: Final = 200  # characters
-_HEADER: Final = ("http.request.header.", "http.response.header.")
-
-
-class Remembering(Redactor):
-    """A redactor that remembers short texts: paths and names repeat, and looking at one costs up to 5 µs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._short_text = lru_cache(maxsize=2048)(super().text)
-
-    def text(self, text: str, known: Sequence[str] = ()) -> str:
-        """The text without secrets."""
-        return self._short_text(text) if len(text) < _SHORT and not known else super().text(text, known)
+from narthex_plugins.tracing.spans import Provider, ServerSpan, Spans
 
 
 class Delivery(SpanExporter):
@@ -101,16 +61,34 @@ class Delivery(SpanExporter):
 
 
 class Queue(BatchSpanProcessor):
-    """The library's own queue, counting what it was given."""
+    """The library's own queue, counting what it was given.
 
-    ended = 0
+    Attributes:
+        ended: spans it was given.
+        dropped: spans it had no room for any more, each in the place of an older one.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        super().__init__(exporter)
+        inner: Any = self._batch_processor
+        self._line: deque[ReadableSpan] = inner._queue  # noqa: SLF001  it tells nobody how long it is
+        self.ended = self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._line)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take an ended span."""
+        """Take an ended span, if its trace is kept."""
         context = span.context
         if context is not None and context.trace_flags.sampled:
-            self.ended += 1
-            super().on_end(span)
+            self.take(span)
+
+    def take(self, span: ReadableSpan) -> None:
+        """Take an ended span."""
+        self.ended += 1
+        if len(self._line) == self._line.maxlen:
+            self.dropped += 1
+        super().on_end(span)
 
 
 class Pipeline:
@@ -122,7 +100,7 @@ class Pipeline:
 
     def __init__(self, settings: TracingSettings) -> None:
         exporter = _exporter(settings)
-        self.provider = TracerProvider(
+        self.provider = Provider(
             sampler=None if settings.sample is None else ParentBased(TraceIdRatioBased(settings.sample)),
             resource=Resource.create({SERVICE_NAME: settings.service} if settings.service else {}),
             shutdown_on_exit=False,
@@ -133,11 +111,22 @@ class Pipeline:
             self._queue = Queue(self._delivery)
             self.provider.add_span_processor(self._queue)
 
+    def spans(self, schema: str, kind: type[ServerSpan]) -> Spans:
+        """What makes spans of that class, of names that follow that schema."""
+        tracer = self.provider.get_tracer("narthex", schema_url=schema)
+        return Spans(self.provider, tracer, None if self._queue is None else self._queue.take, kind)
+
     def counts(self) -> Mapping[str, int]:
-        """Spans that ended, and what became of them; the rest waits or was lost."""
-        if self._delivery is None or self._queue is None:
-            return {"ended": 0, "exported": 0, "failed": 0}
-        return {"ended": self._queue.ended, "exported": self._delivery.exported, "failed": self._delivery.failed}
+        """Spans that ended, and what became of them; the rest waits, or is on its way."""
+        queue, delivery = self._queue, self._delivery
+        if delivery is None or queue is None:
+            return dict.fromkeys(RESULTS, 0)
+        return dict(zip(RESULTS, (queue.ended, delivery.exported, delivery.failed, queue.dropped), strict=True))
+
+    @property
+    def waiting(self) -> int:
+        """Spans in the queue."""
+        return 0 if self._queue is None else len(self._queue)
 
     async def close(self, limit: float) -> int:
         """Send what waits, for `limit` seconds at most, and let go of it all.
@@ -154,7 +143,7 @@ class Pipeline:
         return counts["ended"] - counts["exported"]
 
 
-def register(provider: TracerProvider) -> bool:
+def register(provider: Provider) -> bool:
     """Make it the process's own, unless there is one; whether it is now."""
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return False
@@ -180,68 +169,3 @@ def _exporter(settings: TracingSettings) -> SpanExporter | None:
         raise ConfigError(f"no exporter {named!r} is installed", hint=f"there are {known}")
     made: SpanExporter = found[named].load()()
     return made
-
-
-def redacted(span: ReadableSpan, redactor: Redactor) -> ReadableSpan:
-    """The span without the secrets in its name, attributes, events and status; itself where it has none."""
-    name = redactor.text(span.name)
-    attributes = _clean(span.attributes or {}, redactor)
-    events = [_clean_event(event, redactor) for event in span.events]
-    described = span.status.description
-    status = span.status if described is None else Status(span.status.status_code, redactor.text(described))
-    if name == span.name and attributes is None and status.description == described and not any(events):
-        return span
-    return ReadableSpan(
-        name=name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes if attributes is None else attributes,
-        events=[new or event for new, event in zip(events, span.events, strict=True)],
-        links=span.links,
-        kind=span.kind,
-        status=status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
-
-
-def _clean_event(event: Event, redactor: Redactor) -> Event | None:
-    attributes = _clean(event.attributes or {}, redactor)
-    return None if attributes is None else Event(event.name, attributes, event.timestamp)
-
-
-def _clean(attributes: Mapping[str, AttributeValue], redactor: Redactor) -> dict[str, AttributeValue] | None:
-    """The attributes without secrets; None where they have none."""
-    changed: dict[str, AttributeValue] = {}
-    for key in attributes:
-        if key in _HARMLESS:
-            continue
-        value = attributes[key]
-        if isinstance(value, str):
-            new = redactor.text(f"?{value}")[1:] if key == "url.query" else _value(key, value, redactor)
-            if new != value:
-                changed[key] = new
-        elif isinstance(value, Sequence) and not isinstance(value, bytes):
-            several = [_value(key, one, redactor) if isinstance(one, str) else one for one in value]
-            if several != list(value):
-                changed[key] = cast("AttributeValue", several)
-    return {**attributes, **changed} if changed else None
-
-
-def _value(key: str, value: str, redactor: Redactor) -> str:
-    """One value: hidden where its name announces a secret, else without those that its form gives away."""
-    return MASK if value and _announces(key) else redactor.text(value)
-
-
-@lru_cache(maxsize=1024)
-def _announces(key: str) -> bool:
-    """Whether the name announces a secret: of a header's attribute the header, else the last word."""
-    for prefix in _HEADER:
-        if key.startswith(prefix):
-            return _names.weight(key[len(prefix) :].replace("_", "-")) > Weight.MAYBE
-    return _names.weight(key.rpartition(".")[2]) > Weight.MAYBE
-
-
-_names: Final = Names()

@@ -1,9 +1,8 @@
 """The same spans as opentelemetry-instrumentation-asgi makes, straight on the SDK."""
 
-import os
 from collections.abc import Callable
 from time import time_ns
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from opentelemetry import context as contexts
 from opentelemetry.context import Context
@@ -17,7 +16,6 @@ from opentelemetry.trace import (
     SpanKind,
     Status,
     StatusCode,
-    Tracer,
     get_current_span,
     set_span_in_context,
 )
@@ -29,6 +27,8 @@ from narthex.messages import kind_of
 from narthex_plugins.tracing.attributes import Collector, span_name
 from narthex_plugins.tracing.captured import Captured
 from narthex_plugins.tracing.describing import STARTS, describe
+from narthex_plugins.tracing.propagation import only_w3c
+from narthex_plugins.tracing.spans import CURRENT, ServerSpan, Spans
 
 _NOTHING: Final = Context()
 
@@ -49,7 +49,7 @@ _fields: Final = _Fields()
 
 
 class LeanEngine:
-    """One span an exchange, once there is a tracer; until then, and on quiet paths, nothing.
+    """One span an exchange, once there are spans to be had; until then, and on quiet paths, nothing.
 
     Args:
         app: what it stands in front of.
@@ -61,41 +61,45 @@ class LeanEngine:
         answers: puts the trace on an answer, where a propagator for answers has been set.
     """
 
+    kind: ClassVar[type[ServerSpan]] = ServerSpan
+
     def __init__(self, app: ASGIApp, collector: Collector, *, subject: bool) -> None:
         self._app = app
         self.subject = subject
         self.collector = collector
         self.captured = Captured()
         self.answers = _on_answers()
-        self._tracer: Tracer | None = None
+        self._spans: Spans | None = None
         self._extract = get_global_textmap().extract
-        # Only of the W3C's own it is known that without these fields there is nothing to extract.
-        plain = os.environ.get("OTEL_PROPAGATORS", "tracecontext,baggage").replace(" ", "")
-        known = set(plain.split(",")) <= {"tracecontext", "baggage", ""}
-        self._carriers = ("traceparent", "baggage") if known else ()
+        self._w3c = only_w3c()
 
-    def use(self, tracer: Tracer | None) -> None:
-        """Make spans with this tracer from now on; with none, make none."""
-        self._tracer = tracer
+    def use(self, spans: Spans | None) -> None:
+        """Make spans from now on; with None, make none."""
+        self._spans = spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Serve one exchange."""
-        exchange, tracer = current_exchange(), self._tracer
-        if tracer is None or exchange is None or exchange.plan.quiet:
+        exchange, spans = current_exchange(), self._spans
+        if spans is None or exchange is None or exchange.plan.quiet:
             return await self._app(scope, receive, send)
         kind, outer = SpanKind.SERVER, contexts.get_current()
         if outer and not is_http_instrumentation_enabled():
             return await self._app(scope, receive, send)
+        # A wrapper before this one may have made another scope of it.
+        headers = exchange.headers if exchange.app_scope is scope else Headers(scope["headers"])
         if outer and get_current_span(outer) is not INVALID_SPAN:
             kind = SpanKind.INTERNAL
         else:
-            outer = self._extracted(exchange.headers)
-        span = tracer.start_span(span_name(scope), outer, kind, self.collector.of(scope))
+            outer = self._extracted(headers)
+        span = spans.start(span_name(scope), outer, kind, lambda: self.collector.of(scope, headers))
         exchange.trace_id = f"{span.get_span_context().trace_id:032x}"
-        if kind is SpanKind.SERVER and span.is_recording():
+        context = set_span_in_context(span, outer) if outer else Context({CURRENT: span})
+        if not span.is_recording():
+            return await self._untold(context, span, scope, receive, send)
+        if kind is SpanKind.SERVER:
             self.captured.request(scope, span)
         told = _Telling(self, exchange, span, send)
-        token = contexts.attach(set_span_in_context(span, outer))
+        token = contexts.attach(context)
         try:
             return await self._app(scope, receive, told.send)
         except Exception as error:
@@ -110,9 +114,26 @@ class LeanEngine:
                     describe(span, exchange, subject=self.subject)
                 span.end(told.ended)
 
+    async def _untold(self, context: Context, span: Span, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Serve an exchange of a trace that is not kept; the app's own spans, and those of others, are to know it."""
+        answers = self.answers
+        if answers is not None:
+
+            async def put(message: Message) -> None:
+                if kind_of(message) in STARTS:
+                    answers(message, span)
+                await plain(message)
+
+            plain, send = send, put
+        token = contexts.attach(context)
+        try:
+            return await self._app(scope, receive, send)
+        finally:
+            contexts.detach(token)
+
     def _extracted(self, headers: Headers) -> Context:
         """What the caller says about the trace it belongs to."""
-        if self._carriers and not any(name in headers for name in self._carriers):
+        if self._w3c and headers.first(b"traceparent") is None and headers.first(b"baggage") is None:
             return _NOTHING
         return self._extract(headers, getter=_fields)
 
@@ -133,7 +154,7 @@ def _on_answers() -> Callable[[Message, Span], None] | None:
 
 
 class _Telling:
-    """What an app says, as far as its span is to know of it."""
+    """Reads off the app's messages what its span has to say."""
 
     __slots__ = ("_engine", "_exchange", "_send", "_span", "described", "ended")
 
@@ -148,26 +169,29 @@ class _Telling:
     async def send(self, message: Message) -> None:
         """Pass a message on."""
         kind = kind_of(message)
-        if kind in STARTS:
+        if kind == "http.response.body":
+            await self._send(message)
+            if not message.get("more_body", False):
+                self.ended = self.ended or time_ns()
+        elif kind in STARTS:
             self._begin(kind, message)
             await self._send(message)
             if not self.described:
                 self.described = True
                 describe(self._span, self._exchange, subject=self._engine.subject)
-            return
-        if kind == "websocket.send":
-            self._status(200)
-        await self._send(message)
-        if kind == "http.response.body" and not message.get("more_body", False):
-            self.ended = self.ended or time_ns()
+        else:
+            if kind == "websocket.send":
+                self._status(200)
+            await self._send(message)
 
     def _begin(self, kind: str | None, message: Message) -> None:
+        engine, span = self._engine, self._span
         if kind == "http.response.start" and message.get("status"):
             self._status(message["status"])
-        if self._span.is_recording():
-            self._engine.captured.response(message, self._span)
-        if self._engine.answers is not None:
-            self._engine.answers(message, self._span)
+        if engine.captured.of_responses and span.is_recording():
+            engine.captured.response(message, span)
+        if engine.answers is not None:
+            engine.answers(message, span)
 
     def _status(self, status: Any) -> None:
         span = self._span
@@ -175,6 +199,9 @@ class _Telling:
             return
         attributes: dict[str, Any] = {}
         failed = self._engine.collector.status(status, attributes)
-        span.set_attributes(attributes)
+        if isinstance(span, ServerSpan):
+            span.put(attributes)
+        else:
+            span.set_attributes(attributes)
         if failed:
             span.set_status(Status(StatusCode.ERROR))

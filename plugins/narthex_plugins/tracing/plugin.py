@@ -1,24 +1,32 @@
 """The tracing plugin: wiring only. The engines are in `otel` and `lean`, the way out is in `exporting`."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
-from opentelemetry.trace import Tracer
-
 from narthex import House, hookimpl
+from narthex.alerting import AlertRule, Board
 from narthex.asgi import ASGIApp, Receive, Scope, Send
 from narthex.errors import ConfigError, StartError
 from narthex.hooks import Health, Outside
+from narthex_plugins.tracing.alerting import RESULTS, RULES, SPANS, board
 from narthex_plugins.tracing.attributes import Collector, convention, schema_url
 from narthex_plugins.tracing.exporting import Pipeline, register
 from narthex_plugins.tracing.settings import TracingSettings
+from narthex_plugins.tracing.spans import ServerSpan, Spans
 
 
 class Engine(Protocol):
-    """An ASGI wrapper that makes spans once it has a tracer."""
+    """An ASGI wrapper that makes spans, once they can be made.
 
-    def use(self, tracer: Tracer | None) -> None:
-        """Make spans with this tracer from now on; with none, make none."""
+    Attributes:
+        kind: the class of its spans.
+    """
+
+    kind: ClassVar[type[ServerSpan]]
+
+    def use(self, spans: Spans | None) -> None:
+        """Make spans from now on; with None, make none."""
         ...
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
@@ -37,14 +45,17 @@ class Tracing:
         self._house = house
         self._pipeline: Pipeline | None = None
         self._engines: list[Engine] = []
-        self._failing = 0
+        self._lost = (0, 0)
         spans = house.metrics.counter(
-            "narthex_tracing_spans_total",
-            "Spans that ended, were exported, or were refused by the collector.",
+            SPANS,
+            "Spans that ended, were exported, were refused by the collector, or found no room.",
             ("plugin", "result"),
         )
-        for result in ("ended", "exported", "failed"):
+        for result in RESULTS:
             spans.watch(partial(self._count, result), house.instance, result)
+        house.metrics.gauge("narthex_queue_length", "What waits to be written.", ("queue",)).watch(
+            lambda: 0 if self._pipeline is None else self._pipeline.waiting, house.instance
+        )
 
     @hookimpl
     def wrap(self) -> Outside:
@@ -69,9 +80,9 @@ class Tracing:
         if self._settings.register_provider and not register(pipeline.provider):
             self._house.log.warning("the process has a tracer provider already, which the app's own spans follow")
         self._pipeline = pipeline
-        tracer = pipeline.provider.get_tracer("narthex", schema_url=schema_url(convention()))
+        schema = schema_url(convention())
         for engine in self._engines:
-            engine.use(tracer)
+            engine.use(pipeline.spans(schema, engine.kind))
 
     @hookimpl
     async def stop(self) -> None:
@@ -85,11 +96,23 @@ class Tracing:
                 self._house.log.warning("%d spans did not reach the collector", lost)
 
     @hookimpl
+    def alert_rules(self) -> Sequence[AlertRule]:
+        """Tell when spans are lost."""
+        return RULES
+
+    @hookimpl
+    def dashboards(self) -> Sequence[Board]:
+        """Show what becomes of spans."""
+        return (board(self._house.instance),)
+
+    @hookimpl
     def health(self) -> Health:
-        """Warn while the collector takes nothing."""
-        failed, before = self._count("failed"), self._failing
-        self._failing = failed
-        return Health("warn", "the collector takes no spans") if failed > before else Health("pass")
+        """Warn while spans are lost."""
+        lost, before = (self._count("failed"), self._count("dropped")), self._lost
+        self._lost = lost
+        if lost[0] > before[0]:
+            return Health("warn", "the collector takes no spans")
+        return Health("warn", "spans are dropped") if lost[1] > before[1] else Health("pass")
 
     def _wrapped(self, app: ASGIApp) -> ASGIApp:
         engine: Engine

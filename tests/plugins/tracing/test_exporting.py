@@ -16,7 +16,8 @@ from narthex.detectors import Redactor
 from narthex.errors import ConfigError
 from narthex.secrets import Secret
 from narthex_plugins.tracing import exporting
-from narthex_plugins.tracing.exporting import Delivery, Pipeline, redacted
+from narthex_plugins.tracing.exporting import Delivery, Pipeline
+from narthex_plugins.tracing.redacting import Remembering, redacted
 from narthex_plugins.tracing.settings import TracingSettings
 from tests.plugins.tracing.collector import attributes, collector
 
@@ -47,6 +48,9 @@ def ended(name: str = "GET /", **given: Any) -> ReadableSpan:
         {"http.request.header.cookie": [f"session={TOKEN}"]},
         {"app.note": f"called with {TOKEN}"},
         {"db.password": "hunter2hunter2"},
+        {"app.request": {"inner": {"password": "hunter2hunter2"}}},
+        {"app.words": ["fine", {"api_key": "AbCdEf0123456789AbCdEf"}]},
+        {"app.raw": f"token={TOKEN}".encode()},
     ],
     ids=str,
 )
@@ -69,9 +73,38 @@ def test_secrets_leave_no_exception_status_or_name() -> None:
     assert clean.events[0].timestamp == span.events[0].timestamp
 
 
+def test_secrets_leave_no_link_and_no_name_of_an_event() -> None:
+    span: Any = TracerProvider().get_tracer("t").start_span("one")
+    span.add_link(trace.SpanContext(1, 2, is_remote=True), {"api_key": "AbCdEf0123456789AbCdEf"})
+    span.add_event(f"sent {TOKEN}", {"to": "alice"})
+    span.end()
+    clean = redacted(span, Redactor())
+    assert clean.links[0].context == span.links[0].context
+    assert dict(clean.links[0].attributes or {}) == {"api_key": "[redacted]"}
+    assert (TOKEN in clean.events[0].name, dict(clean.events[0].attributes or {})) == (False, {"to": "alice"})
+
+
 def test_a_span_without_secrets_is_left_as_it_is() -> None:
-    span = ended(attributes={"http.url": "http://shop/orders/7?page=2", "order.number": 7, "words": ["a", "b"]})
-    assert redacted(span, Redactor()) is span
+    attributes = {"http.url": "http://shop/orders/7?page=2", "words": ["a", "b"], "raw": b"\xff", "inner": {"a": [1]}}
+    span = ended(attributes=attributes)
+    assert redacted(span, Remembering()) is span
+
+
+def test_half_a_character_takes_no_other_span_down_with_it() -> None:
+    """JSON may bring "\\ud800" into an exception; no UTF-8 can be made of it, and the library gives the batch up."""
+    with collector() as taken:
+        pipeline = Pipeline(TracingSettings(endpoint=taken.url))
+        tracer = pipeline.provider.get_tracer("t")
+        tracer.start_span("before").end()
+        span: Any = tracer.start_span("GET /\ud800", attributes={"said": "\ud800" * 300})
+        span.record_exception(KeyError("\ud800"))
+        span.add_event("\ud800")
+        span.set_status(trace.Status(trace.StatusCode.ERROR, "KeyError: '\ud800'"))
+        span.end()
+        assert asyncio.run(pipeline.close(60.0)) == 0
+    assert [one.name for one in taken.spans] == ["before", "GET /?"]
+    assert taken.spans[1].status.message == "KeyError: '?'"
+    assert attributes(taken.spans[1])["said"] == "?" * 300
 
 
 class Refusing(SpanExporter):
@@ -100,7 +133,7 @@ def test_spans_reach_a_collector_with_service_and_key() -> None:
         assert [(span.name, attributes(span)) for span in taken.spans] == [("one", {"a": 1})]
         assert taken.services == ["shop"]
         assert taken.fields[0]["x-key"] == "k-1"
-        assert pipeline.counts() == {"ended": 1, "exported": 1, "failed": 0}
+        assert pipeline.counts() == {"ended": 1, "exported": 1, "failed": 0, "dropped": 0}
 
 
 def test_the_standard_variables_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
