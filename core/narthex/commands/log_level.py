@@ -4,9 +4,8 @@ import typer
 
 from narthex import levels
 from narthex.commands.options import DEFAULT, ConfigPath
-from narthex.errors import BootError, ConfigError
-from narthex.serve.control import ask_all
-from narthex.serve.exits import Exit
+from narthex.commands.ordering import order_all
+from narthex.errors import ConfigError
 
 _LEVELS = (*levels.LEVELS, levels.DEFAULT)
 
@@ -28,13 +27,4 @@ def log_level(
             f"no level is called {level!r}" if level else "to what level?", hint=f"one of {', '.join(_LEVELS)}"
         )
     order = {"do": "log-level", "logger": logger, "level": level} if logger else {"do": "log-level"}
-    try:
-        outcomes = ask_all(config, order)
-    except OSError as error:
-        raise BootError(f"no `narthex run` can be reached: {error}") from error
-    if not outcomes:
-        typer.echo(f"no `narthex run` of this user follows {config}", err=True)
-        raise typer.Exit(Exit.FINDING)
-    for pid, outcome in outcomes.items():
-        typer.echo(f"{pid}: {outcome.words}", err=bool(outcome.refused))
-    raise typer.Exit(max(outcome.exit for outcome in outcomes.values()))
+    order_all(config, order)
