@@ -22,9 +22,16 @@ QUEUE = 1000  # events a slow async subscriber may fall behind before the oldest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fact. Subclass it as a frozen dataclass and give it a `topic`, under which it can be streamed."""
+    """A fact. Subclass it as a frozen dataclass and give it a `topic`, under which it can be streamed.
+
+    Attributes:
+        topic: under which it can be streamed.
+        told_by: where every process of the deployment publishes the same fact: the fields by which it is known again,
+            for those who act once. Empty where only one process publishes it.
+    """
 
     topic: ClassVar[str] = "event"
+    told_by: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 A plugin provides an object under a Protocol, another asks for the Protocol; neither imports the other.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
@@ -138,6 +138,47 @@ class Directory(Protocol):
         Args:
             connection: SQLAlchemy's, to the store.
             name: what they log in with.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policies said to a request, as it was recorded.
+
+    Attributes:
+        record: the record's id.
+        at: seconds since the epoch, UTC.
+        method: as rules name it; "WEBSOCKET" for a websocket.
+        path: the route path, which is what rules judge.
+        identity: who asked, with the roles and permissions of then; None for an anonymous caller.
+        claims: names of the claims that are kept with a record; of any other nobody knows.
+        allowed: whether the policies let it pass.
+        code: of the refusal, or "".
+    """
+
+    record: str
+    at: float
+    method: str
+    path: str
+    identity: Identity | None
+    claims: frozenset[str]
+    allowed: bool
+    code: str = ""
+
+
+class Decisions(Protocol):
+    """The decisions of the past. Offered by the plugin audit, out of its records."""
+
+    def decisions(self, since: float | None, until: float | None) -> AsyncIterator[Sequence[Decision]]:
+        """Those of requests that policies were asked about, by pages, in the order of their records.
+
+        Args:
+            since: seconds since the epoch, or None for no bound.
+            until: the same; what was decided at that very moment is outside.
+
+        Raises:
+            DependencyError: the store does not answer.
         """
         ...
 

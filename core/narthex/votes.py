@@ -6,8 +6,8 @@ from narthex.exchange import Exchange
 from narthex.plan import Step
 from narthex.verdict import Allow, Answer, Deny
 
-_UNKNOWN: Final = Deny(401, "authentication_required", "no policy allows this to an anonymous caller")
-_NOT_ALLOWED: Final = Deny(403, "not_allowed", "no policy allows this")
+UNKNOWN: Final = Deny(401, "authentication_required", "no policy allows this to an anonymous caller")
+NOT_ALLOWED: Final = Deny(403, "not_allowed", "no policy allows this")
 
 
 class Votes:
@@ -31,7 +31,7 @@ class Votes:
             return None
         if not self.enforced:
             return None
-        return _UNKNOWN if self.known and exchange.identity is None else _NOT_ALLOWED
+        return UNKNOWN if self.known and exchange.identity is None else NOT_ALLOWED
 
 
 def allowed(exchange: Exchange, step: Step, allow: Allow) -> None:

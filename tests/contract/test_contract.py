@@ -15,6 +15,7 @@ MORE: Final[dict[str, dict[str, Any]]] = {
         "second": {"path": "/second", "explain": "/second/explain", "provide": False},
     },
     "alerts": {"settings": {"evaluate": False}},  # it has nothing to look at when it is alone
+    "audit": {"second": {"path": "/second"}},
     "auth": {"second": {"path": "/second", "jwks": "/second/jwks.json", "cookie": "second"}},
     "guestbook": {"second": {"path": "/second"}},
     "health": {"second": {"live": "/second/healthz", "ready": "/second/readyz"}},

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from narthex.rehearsal import Asked, Rehearsal
 from narthex.verdict import Allow, Answer, Deny, Verdict
+from narthex_plugins.access.replay import Change
 from narthex_plugins.access.settings import AccessSettings, is_grant, is_role
 
 
@@ -88,3 +90,46 @@ def _verdict(given: Verdict | None) -> dict[str, object] | None:
             return {"kind": "deny", **told, "reason": given.reason, "rule": given.rule}
         case Answer():
             return {"kind": "answer", "status": given.status}
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch of a time such as 2026-01-31 or 2026-01-31T12:00:00Z; UTC unless it says otherwise.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: write 2026-01-31 or 2026-01-31T12:00:00Z") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def change_document(change: Change) -> dict[str, object]:
+    """A decision that other rules would have changed."""
+    was, identity = change.was, change.was.identity
+    return {
+        "record": was.record,
+        "time": _time(was.at),
+        "method": was.method,
+        "path": was.path,
+        "subject": None if identity is None else identity.subject,
+        "roles": sorted(identity.roles) if identity else [],
+        "was": {"allowed": was.allowed, "code": was.code},
+        "now": _verdict(change.now),
+        "why": change.why,
+    }
+
+
+def change_line(change: Change) -> str:
+    """The same on one line."""
+    was, identity = change.was, change.was.identity
+    who = "anonymous" if identity is None else f"{identity.subject} [{', '.join(sorted(identity.roles))}]"
+    before = "allowed" if was.allowed else was.code
+    after = "unknown" if change.now is None else "allowed" if isinstance(change.now, Allow) else change.now.code
+    line = f"{_time(was.at)}  {who}  {was.method} {was.path}  {before} -> {after}: {change.why}"
+    return "".join(one if one.isprintable() else "?" for one in line)
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

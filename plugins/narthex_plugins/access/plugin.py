@@ -8,7 +8,7 @@ from narthex import Allow, Deny, Exchange, House, Route, hookimpl
 from narthex.errors import BootError
 from narthex.events import ExchangeRefused, HouseReloaded
 from narthex.hooks import Health
-from narthex.services import Directory, Permissions
+from narthex.services import Decisions, Directory, Permissions
 from narthex.store import Tables
 from narthex_plugins.access.compiling import names_of, roles_of, rules_of
 from narthex_plugins.access.grants import Stored, StoredGrants
@@ -26,6 +26,7 @@ class Access:
 
     Attributes:
         settings: of this instance.
+        instance: its name.
         names: the roles that the file knows.
     """
 
@@ -35,6 +36,7 @@ class Access:
     def __init__(self, settings: AccessSettings, house: House) -> None:
         self.settings = settings
         self._house = house
+        self.instance = house.instance
         roles = roles_of(settings, house.where)
         self.names = names_of(settings, roles, house.where)
         self._grants = StoredGrants(house.store, house.instance, house.clock, settings.stale, self._told)
@@ -91,6 +93,17 @@ class Access:
             yield self._grants
         finally:
             await self._house.store.stop()
+
+    def past(self, provider: str) -> Decisions:
+        """Who has recorded what was decided; for commands.
+
+        Raises:
+            BootError: the instance named so has not.
+        """
+        found = self._house.service(Decisions, provider)  # type: ignore[type-abstract]
+        if found is None:
+            raise BootError(f"{provider} has recorded nothing")
+        return found
 
     def _told(self, granted: Stored) -> None:
         self._permissions.store_grants(granted)

@@ -17,6 +17,7 @@ class AccountEvent(Event):
     """
 
     topic: ClassVar[str] = "auth.account"
+    told_by: ClassVar[tuple[str, ...]] = ("instance", "version")
     instance: str
     version: int
     at: float
@@ -136,6 +137,7 @@ class SessionEnded(Event):
     """A session was ended before its time. Published in every process of the deployment, whoever ended it."""
 
     topic: ClassVar[str] = "auth.session_ended"
+    told_by: ClassVar[tuple[str, ...]] = ("instance", "session_id")
     instance: str
     session_id: str
 
@@ -149,6 +151,7 @@ class KeyAdded(Event):
     """
 
     topic: ClassVar[str] = "auth.key_added"
+    told_by: ClassVar[tuple[str, ...]] = ("instance", "kid")
     instance: str
     kid: str
     algorithm: str
@@ -160,5 +163,6 @@ class KeyGone(Event):
     """A signing key verifies no more. Published in every process that serves, as it lets go of it."""
 
     topic: ClassVar[str] = "auth.key_gone"
+    told_by: ClassVar[tuple[str, ...]] = ("instance", "kid")
     instance: str
     kid: str

@@ -20,6 +20,7 @@ class Revoked(Event):
     """
 
     topic: ClassVar[str] = "revocation"
+    told_by: ClassVar[tuple[str, ...]] = ("instance", "version")
     instance: str
     version: int
     at: float

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,10 +16,13 @@ from narthex.errors import ConfigError
 from narthex.loader import Built, survey
 from narthex.rehearsal import Rehearsal, rehearse
 from narthex.serve.exits import Exit
+from narthex.verdict import Allow
 from narthex_plugins.access.cases import Case, read_cases
-from narthex_plugins.access.documents import grants_document
+from narthex_plugins.access.documents import change_document, change_line, grants_document, moment
 from narthex_plugins.access.grants import Change
 from narthex_plugins.access.plugin import Access
+from narthex_plugins.access.replay import Change as Changed
+from narthex_plugins.access.replay import Replay, read_rules
 from narthex_plugins.access.settings import is_grant, is_role
 from narthex_plugins.access.tables import tables
 
@@ -70,6 +74,60 @@ async def _all(built: Built, cases: list[Case]) -> list[Rehearsal]:
     return [
         await rehearse(built.chain, permissions, case.method, case.path, case.identity, running=False) for case in cases
     ]
+
+
+@access.command()
+def replay(
+    rules: Annotated[Path, typer.Argument(metavar="FILE_OF_RULES", help="A configuration, or its rules alone.")],
+    against: Annotated[str, typer.Option(metavar="NAME", help="The table of the plugin that has records.")] = "audit",
+    since: Annotated[str, typer.Option(metavar="TIME", help="Only what was decided then or later.")] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Only what was decided before.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on each line, for programs.")] = False,
+    instance: Instance = "",
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Print the recorded decisions that other rules would have changed.
+
+    Exit code 1 where there are any. What plugins' own endpoints decide, and open paths, is no matter of rules.
+    """
+    begin, end = _moment(since), _moment(until)
+
+    async def work(plugin: Access) -> tuple[int, Counter[str]]:
+        settings, where = read_rules(rules, plugin.instance)
+        seen, counts = 0, Counter[str]()
+        async with plugin.visited() as grants:
+            await grants.look()
+            played = Replay(settings, where, grants.granted)
+            async for page in plugin.past(against).decisions(begin, end):
+                seen += len(page)
+                for change in played.changes(page):
+                    counts[_kind(change)] += 1
+                    typer.echo(json.dumps(change_document(change)) if as_json else change_line(change))
+        return seen, counts
+
+    seen, counts = visit(config, instance, Access, tables, work)
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS)
+    typer.echo(f"{seen} decision{'' if seen == 1 else 's'} replayed: {told}", err=True)
+    if counts:
+        raise typer.Exit(Exit.FINDING)
+
+
+KINDS: Final = ("would be refused", "would be allowed", "cannot be said")
+
+
+def _kind(change: Changed) -> str:
+    if change.now is None:
+        return "cannot be said"
+    return "would be allowed" if isinstance(change.now, Allow) else "would be refused"
+
+
+def _moment(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 @access.command()
