@@ -167,6 +167,7 @@ def test_a_descriptor_that_was_closed_and_left_there_keeps_no_house_from_startin
 
 
 def test_an_interrupt_ends_an_idle_loop_as_it_would_without_a_house(loop: Loop) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever is started in the background ignores it
     loop.add_signal_handler(signal.SIGUSR1, lambda: None)
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
