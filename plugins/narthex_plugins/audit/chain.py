@@ -1,14 +1,16 @@
 r"""A hash chain for each process that writes, in which every link holds the hash of the one before it.
 
     origin(chain) = SHA-256("narthex audit chain v1\0" || canonical JSON of what the chain is)
-    link 1        = SHA-256("narthex audit link v1\0" || origin || position || sequence 1 || record 1)
-    link n        = SHA-256("narthex audit link v1\0" || link n-1 || position || sequence n || record n)
+    link 1        = SHA-256(0x00 || "narthex audit link v1\0" || origin || position || sequence 1 || record 1)
+    link n        = SHA-256(0x00 || "narthex audit link v1\0" || link n-1 || position || sequence n || record n)
 
 Position and sequence are 8 bytes, big-endian: the sequence counts the chain's own records from 1, the position those
 of all chains together, from 0, in the order in which they were committed. Everything before the record has a fixed
 length, so no two records give the same input. What a chain is (its id, the log's, when and by which process it was
-begun) is bound by its origin; the chain by the Merkle tree over all links of all chains, whose leaf `position` is the
-link (see `checkpoints`). A process that starts again begins another chain.
+begun) is bound by its origin. A process that starts again begins another chain.
+
+The 0x00 makes a link a leaf hash of RFC 6962: the links of all chains, by position, are the leaves of the Merkle tree
+of which checkpoints sign the root. So the tree binds all chains at no more than a hash for each record.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from typing import Any, Final
 
 from narthex_plugins.audit.record import canonical
 
-LINK: Final = b"narthex audit link v1\0"
+LINK: Final = b"\0narthex audit link v1\0"
 MARK: Final = 16
 """Bytes of a mark."""
 ORIGIN: Final = b"narthex audit chain v1\0"

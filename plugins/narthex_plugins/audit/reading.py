@@ -23,7 +23,7 @@ from narthex.store.groups import first_line
 from narthex_plugins.audit.checkpoints import Checkpoint, CheckpointError, parse
 from narthex_plugins.audit.merkle import HASH
 from narthex_plugins.audit.record import canonical
-from narthex_plugins.audit.segments import COLUMNS, Segment, all_segments, end
+from narthex_plugins.audit.segments import Segment, all_segments, end
 from narthex_plugins.audit.tables import chains, checkpoints
 from narthex_plugins.audit.verifying import Bad, Finding, Report, Row, Verifier
 
@@ -167,7 +167,7 @@ def _page(connection: Connection, segment: Segment, position: int, limit: int) -
     sign = "?" if sqlite else "%s"
     record = "CAST(record AS BLOB)" if sqlite else "convert_to(record, 'UTF8')"
     statement = (
-        f"SELECT position, chain, sequence, hash, mark, {record}, {', '.join(COLUMNS)}"  # noqa: S608  no input
+        f"SELECT position, chain, sequence, hash, mark, {record}"  # noqa: S608  no input
         f" FROM {segment.table.name} WHERE position >= {sign} ORDER BY position LIMIT {sign}"
     )
     raw = driver_connection(connection)
@@ -264,7 +264,7 @@ def _line(text: bytes, number: int, at: int) -> _Line:
 
 def _row(line: _Line, number: int, at: int) -> Row:
     try:
-        return line.position, line.chain, line.sequence, bytes.fromhex(line.hash), b"", bytes(line.record)
+        return line.position, line.chain, line.sequence, bytes.fromhex(line.hash), None, bytes(line.record)
     except ValueError:
         says = f"line {number} has no hash"
         raise Bad(Finding(kind="malformed", says=says, first=at, last=at)) from None

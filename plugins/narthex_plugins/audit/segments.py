@@ -1,8 +1,8 @@
 """Segments: the tables that records lie in, one after the other.
 
 A segment is a table of its own, so that old records go by dropping it whole: nothing is ever deleted, and nobody needs
-the right to. Records carry their position in the whole log, which is the key of the table; what people look for stands
-in columns beside the record's bytes, and verifying compares the two.
+the right to. Records carry their position in the whole log, which is the key of the table. What people look for are
+columns too, which the database itself takes from the record's JSON: there is nothing that could say something else.
 
     position | chain | sequence | hash | mark | record (canonical JSON) | id time actor session address action ...
 """
@@ -28,9 +28,8 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy.schema import DropTable
 
-from narthex_plugins.audit.record import LIMITS
 from narthex_plugins.audit.tables import checkpoints, segments
 
 COLUMNS: Final = (
@@ -88,9 +87,9 @@ def record_table(relation: int) -> Table:
         Column("chain", String(32), nullable=False),
         Column("sequence", BigInteger, nullable=False),
         Column("hash", LargeBinary, nullable=False),
-        Column("mark", LargeBinary, nullable=False),
+        Column("mark", LargeBinary, nullable=True, comment="of the last record of those that were put in together"),
         Column("record", Text, nullable=False),
-        *(Column(one, String(LIMITS[one]), nullable=one not in _ALWAYS) for one in COLUMNS),
+        *(Column(one, Text) for one in COLUMNS),
     )
     Index(f"{name}_id", found.c.id)
     Index(f"{name}_chain", found.c.chain, found.c.sequence)
@@ -101,16 +100,14 @@ def record_table(relation: int) -> Table:
     return found
 
 
-_ALWAYS: Final = ("id", "time", "action", "outcome")
-
-
 def create(connection: Connection, relation: int) -> None:
     """Make a segment's table, and what refuses changes to it; within a writer's job."""
     table = record_table(relation)
-    connection.execute(CreateTable(table))
+    sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql(_table(table.name, sqlite=sqlite))
     for index in table.indexes:
         index.create(connection)
-    for statement in _guards(table.name, sqlite=connection.dialect.name == "sqlite"):
+    for statement in _guards(table.name, sqlite=sqlite):
         connection.exec_driver_sql(statement)
 
 
@@ -145,18 +142,35 @@ def end(connection: Connection, found: Sequence[Segment]) -> int:
 
 def links(
     connection: Connection, found: Sequence[Segment], position: int, limit: int | None
-) -> Iterator[tuple[int, bytes, bytes]]:
-    """Positions, links and marks from a position on, at most so many, or all."""
+) -> Iterator[tuple[int, str, bytes, bytes | None]]:
+    """Positions, chains, links and marks from a position on, at most so many, or all."""
     there = [one for one, after in zip_longest(found, found[1:]) if after is None or after.first > position]
     for segment in there:
         table = segment.table
-        query = select(table.c.position, table.c.hash, table.c.mark).where(table.c.position >= position)
+        query = select(table.c.position, table.c.chain, table.c.hash, table.c.mark).where(table.c.position >= position)
         for row in connection.execute(query.order_by(table.c.position).limit(limit)):
-            yield row.position, row.hash, row.mark
+            yield row.position, row.chain, row.hash, row.mark
             if limit is not None:
                 limit -= 1
         if limit == 0:
             return
+
+
+def _table(name: str, *, sqlite: bool) -> str:
+    """The statement that makes a table; what is looked for is taken from the record by the database itself."""
+    if sqlite:
+        # A record that somebody has damaged must not keep others from being found.
+        fact = "CASE WHEN json_valid(record) THEN json_extract(record, '$.{0}') END"
+        facts = [f"{one} TEXT GENERATED ALWAYS AS ({fact.format(one)}) VIRTUAL" for one in COLUMNS]
+        position, number, raw = "INTEGER", "INTEGER", "BLOB"
+    else:
+        fact = "CAST(record AS jsonb) ->> '{0}'"
+        facts = [f'{one} TEXT COLLATE "C" GENERATED ALWAYS AS ({fact.format(one)}) STORED' for one in COLUMNS]
+        position, number, raw = "BIGINT", "BIGINT", "BYTEA"
+    return (
+        f"CREATE TABLE {name} (position {position} NOT NULL PRIMARY KEY, chain VARCHAR(32) NOT NULL,"
+        f" sequence {number} NOT NULL, hash {raw} NOT NULL, mark {raw}, record TEXT NOT NULL, {', '.join(facts)})"
+    )
 
 
 def _guards(table: str, *, sqlite: bool) -> Sequence[str]:

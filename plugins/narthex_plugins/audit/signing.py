@@ -10,24 +10,23 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from narthex import House
-from narthex.errors import DependencyError, NarthexError
+from narthex.errors import DependencyError
 from narthex.hooks import Health
-from narthex_plugins.audit.chain import mark
 from narthex_plugins.audit.checkpoint_settings import CheckpointSettings, RetentionSettings
-from narthex_plugins.audit.checkpoints import BEFORE_ALL, Checkpoint, parse
-from narthex_plugins.audit.merkle import HASH, Tree
+from narthex_plugins.audit.checkpoints import BEFORE_ALL, Checkpoint
+from narthex_plugins.audit.growing import Damaged, Growth, Standing, frontier, look
+from narthex_plugins.audit.merkle import Tree
 from narthex_plugins.audit.publishing import arrived, note_arrival, places
 from narthex_plugins.audit.record import make, timestamp
-from narthex_plugins.audit.segments import Segment, all_segments, drop, end, links
+from narthex_plugins.audit.segments import Segment, drop
 from narthex_plugins.audit.tables import checkpoints
 from narthex_plugins.audit.trail import Trail, open_segment
 
@@ -35,39 +34,6 @@ _log = logging.getLogger("narthex.plugins.audit")
 
 PAGE: Final = 20_000
 """Links that one read takes at most."""
-
-
-class Damaged(NarthexError):
-    """The log is not what it was when it was last signed."""
-
-    code = "audit_damaged"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far the log has come, and how far it is signed.
-
-    Attributes:
-        last: the last checkpoint; None before the first.
-        frontier: of its tree.
-        end: position of the next record.
-        segments: all that there ever were, the oldest first.
-    """
-
-    last: Checkpoint | None
-    frontier: bytes
-    end: int
-    segments: Sequence[Segment]
-
-    @property
-    def size(self) -> int:
-        """Records that are covered."""
-        return 0 if self.last is None else self.last.size
-
-    @property
-    def first(self) -> int:
-        """Position of the oldest record that is kept."""
-        return 0 if self.last is None else self.last.first
 
 
 class Checkpointer:
@@ -118,6 +84,10 @@ class Checkpointer:
         self.damage = ""
         self.trouble = ""
 
+    def begin(self) -> None:
+        """Begin another life: what was seen in the one before is not held against a store that may be a new one."""
+        self._newest, self._looked, self.damage = 0, self._monotonic(), ""
+
     async def run(self) -> None:
         """Sign and publish whenever it is due; for `House.spawn`."""
         while True:
@@ -167,11 +137,10 @@ class Checkpointer:
         self._check(standing)
         if not self._due(standing, force=force):
             return None
-        tree = Tree(standing.size, frontier(standing.frontier))
-        key = self._trail.keys.marking
-        while tree.size + PAGE < standing.end:
-            await self._store.read(lambda connection: grow(connection, standing.segments, tree, key, PAGE))
-        made = await self._store.write(lambda connection: self._put(connection, standing, tree))
+        growth = Growth(standing, self._trail.keys.marking)
+        while growth.tree.size + PAGE < standing.end:
+            await self._store.read(lambda connection: growth.take(connection, standing.segments, PAGE))
+        made = await self._store.write(lambda connection: self._put(connection, standing, growth))
         if made is not None:
             self._newest = made.number
             self._made.inc(self._instance)
@@ -199,7 +168,7 @@ class Checkpointer:
         age = self._now() - seconds(standing.last.time)
         return age >= self._every or age < -self._every  # the clock was set back: do not wait for the future to come
 
-    def _put(self, connection: Connection, seen: Standing, grown: Tree) -> Checkpoint | None:
+    def _put(self, connection: Connection, seen: Standing, grown: Growth) -> Checkpoint | None:
         """Sign and put down; in the writer's thread, maybe twice, so nothing but the store is changed."""
         standing = look(connection, self._instance)
         if standing.last != seen.last:
@@ -208,8 +177,9 @@ class Checkpointer:
         dropped = self._dropping(standing)
         if dropped:
             self._tell(connection, now, standing, dropped)
-        tree = Tree(grown.size, grown.frontier)
-        grow(connection, standing.segments, tree, self._trail.keys.marking)
+        growth = grown.copy()
+        growth.take(connection, standing.segments)
+        tree = growth.end()
         # The records of a segment that was dropped end where the next one begins.
         first = next(one.first for one in standing.segments if one.number > dropped[-1].number) if dropped else None
         made = self._signed(standing, tree, now, standing.first if first is None else first)
@@ -287,41 +257,6 @@ class Checkpointer:
         if trouble and trouble != self.trouble:
             _log.error("%s", trouble)
         self.trouble = trouble
-
-
-def look(connection: Connection, instance: str) -> Standing:
-    """How far the log has come. Cost: three or four small reads."""
-    own = select(checkpoints.c.document, checkpoints.c.frontier).where(checkpoints.c.instance == instance)
-    row = connection.execute(own.order_by(checkpoints.c.number.desc()).limit(1)).one_or_none()
-    segments = all_segments(connection, instance)
-    last = None if row is None else parse(row.document)
-    return Standing(last, b"" if row is None else row.frontier, end(connection, segments), segments)
-
-
-def grow(connection: Connection, segments: Sequence[Segment], tree: Tree, key: bytes, limit: int | None = None) -> None:
-    """Add the links that follow to a tree; at most so many, or all.
-
-    Args:
-        connection: to the store.
-        segments: all that there are.
-        tree: over all records until now; it grows.
-        key: that links are marked with.
-        limit: how many at most.
-
-    Raises:
-        Damaged: one is missing, or was not written by a process that has the key.
-    """
-    for position, link, marked in links(connection, segments, tree.size, limit):
-        if position != tree.size:
-            raise Damaged(f"there is no record at position {tree.size}")
-        if marked != mark(key, link):
-            raise Damaged(f"the record at position {position} was not written by this log")
-        tree.append(link)
-
-
-def frontier(flat: bytes) -> list[bytes]:
-    """The hashes of a frontier, as they lie in one column."""
-    return [flat[at : at + HASH] for at in range(0, len(flat), HASH)]
 
 
 def seconds(time: str) -> float:

@@ -24,11 +24,11 @@ from narthex_plugins.audit.chain import Chain, Link, mark, origin
 from narthex_plugins.audit.keys import LogKeys, draw, open_keys, put_keys
 from narthex_plugins.audit.pseudonyms import Pseudonyms
 from narthex_plugins.audit.record import Record, canonical, timestamp
-from narthex_plugins.audit.segments import COLUMNS, create, record_table
+from narthex_plugins.audit.segments import create, record_table
 from narthex_plugins.audit.tables import chains, logs, segments
 
 _LEADING: Final = ("position", "chain", "sequence", "hash", "mark")
-_KEYS: Final = ("record", *COLUMNS)
+_KEYS: Final = ("record",)
 
 
 class Trail:
@@ -121,8 +121,10 @@ class Trail:
         """Put rows at the end of the log. Cost: three small reads, then 2 µs of hashing and an insertion for each."""
         relation, position, chain = self._place(connection)
         links = [chain.append(row["record"].encode(), position + offset) for offset, row in enumerate(rows)]
-        key = self.keys.marking
-        leading = [(one.position, one.chain, one.sequence, one.hash, mark(key, one.hash)) for one in links]
+        # One mark vouches for all that went before it in this chain: a link holds those.
+        marks = [*[None] * (len(links) - 1), mark(self.keys.marking, links[-1].hash)]
+        pairs = zip(links, marks, strict=True)
+        leading = [(one.position, one.chain, one.sequence, one.hash, marked) for one, marked in pairs]
         self._shape(connection, relation).put(connection, rows, leading)
         return links
 
@@ -153,11 +155,13 @@ class Trail:
         chain = self._chains.get(number)
         if chain is None:
             chain = self._chains[number] = secrets.token_hex(16)
-        last, sequence, head = _run(connection, _END.format(table=table), chain)
+        last, sequence, head, marked = _run(connection, _END.format(table=table), chain)
         position = first if last is None else last + 1
-        if sequence is None:
-            return relation, position, Chain(chain, self._origin(connection, number, chain))
-        return relation, position, Chain(chain, head, sequence)
+        if sequence is not None and marked == mark(self.keys.marking, head):
+            return relation, position, Chain(chain, head, sequence)
+        if sequence is not None:  # somebody else has put a record at our chain's end, for which we do not vouch
+            chain = self._chains[number] = secrets.token_hex(16)
+        return relation, position, Chain(chain, self._origin(connection, number, chain))
 
     def _origin(self, connection: Connection, number: int, chain: str) -> bytes:
         """Begin a chain, which the first of its records does."""
@@ -208,10 +212,7 @@ class Put:
 
 def row_of(record: Record) -> dict[str, Any]:
     """A record as it lies in a segment's table."""
-    row: dict[str, Any] = {"record": record.canonical().decode()}
-    for name in COLUMNS:
-        row[name] = getattr(record, name)
-    return row
+    return {"record": record.canonical().decode()}
 
 
 def open_segment(connection: Connection, instance: str, first: int, frontier: bytes, now: str) -> int:
@@ -229,8 +230,9 @@ _LAST_SEGMENT: Final = (
     "SELECT number, relation, first FROM audit_segments WHERE instance = ? ORDER BY number DESC LIMIT 1"
 )
 _END: Final = (
-    "SELECT ends.last, mine.sequence, mine.hash FROM (SELECT max(position) AS last FROM {table}) AS ends LEFT JOIN"
-    " (SELECT sequence, hash FROM {table} WHERE chain = ? ORDER BY sequence DESC LIMIT 1) AS mine ON 1 = 1"
+    "SELECT ends.last, mine.sequence, mine.hash, mine.mark"
+    " FROM (SELECT max(position) AS last FROM {table}) AS ends LEFT JOIN"
+    " (SELECT sequence, hash, mark FROM {table} WHERE chain = ? ORDER BY sequence DESC LIMIT 1) AS mine ON 1 = 1"
 )
 
 
