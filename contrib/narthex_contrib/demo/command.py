@@ -28,6 +28,7 @@ NEEDED = (
     "prometheus_client",
     "python_multipart",
     "pythonjsonlogger",
+    "rfc8785",
     "uvicorn",
 )
 """Modules that the extra "demo" brings."""

@@ -35,6 +35,7 @@ issuer = "https://shop.example"
 issuer = "https://login.example"
 audience = ["shop"]
 [plugins.revocation]
+[plugins.audit]
 [plugins.logging]
 [plugins.tracing]
 """
@@ -96,6 +97,11 @@ def names(text: str) -> set[str]:
 def test_rules_are_those_of_what_is_switched_on(tmp_path: Path) -> None:
     few, everything = (names(narthex(tmp_path, toml, "rules").stdout) for toml in (FEW, EVERYTHING))
     assert everything - few == {
+        "NarthexAuditCheckpointLate",
+        "NarthexAuditDamaged",
+        "NarthexAuditQueueFilling",
+        "NarthexAuditRecordsLost",
+        "NarthexAuditRefusing",
         "NarthexIssuerUnreachable",
         "NarthexLogLinesDropped",
         "NarthexRecordsDropped",
@@ -200,7 +206,7 @@ def test_the_dashboard_is_whole(tmp_path: Path) -> None:
     made = json.loads(narthex(tmp_path, EVERYTHING, "dashboards").stdout)
     panels = made["panels"]
     assert [panel["title"] for panel in panels if panel["type"] == "row"] == [
-        "Requests", "The house", "External issuers", "Revocation", "Logging", "Tracing"
+        "Requests", "The house", "External issuers", "Revocation", "Audit", "Logging", "Tracing"
     ]  # fmt: skip
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [panel["gridPos"] for panel in panels]
