@@ -110,9 +110,28 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     Raises:
         ValueError: there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
-        raise ValueError(f"there is no leaf {index} among {len(leaves)}")
-    return _path([leaf_hash(data) for data in leaves], index)
+    return [root(leaves[first:last]) for first, last in inclusion_ranges(index, len(leaves))]
+
+
+def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
+    """The leaves under each hash of an inclusion proof, from and up to: for whoever has not all of them at hand.
+
+    Raises:
+        ValueError: there is no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"there is no leaf {index} among {size}")
+    first, last = 0, size
+    found: list[tuple[int, int]] = []
+    while last - first > 1:
+        middle = first + _split(last - first)
+        if index < middle:
+            found.append((middle, last))
+            last = middle
+        else:
+            found.append((first, middle))
+            first = middle
+    return found[::-1]
 
 
 def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
@@ -124,11 +143,32 @@ def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     Raises:
         ValueError: there are fewer leaves.
     """
-    if not 0 <= old_size <= len(leaves):
-        raise ValueError(f"a tree of {len(leaves)} leaves holds none of {old_size}")
-    if old_size in (0, len(leaves)):
+    return [root(leaves[first:last]) for first, last in consistency_ranges(old_size, len(leaves))]
+
+
+def consistency_ranges(old_size: int, size: int) -> list[tuple[int, int]]:
+    """The leaves under each hash of a consistency proof, from and up to.
+
+    Raises:
+        ValueError: there are fewer leaves.
+    """
+    if not 0 <= old_size <= size:
+        raise ValueError(f"a tree of {size} leaves does not begin with {old_size}")
+    if old_size in (0, size):
         return []
-    return _subproof([leaf_hash(data) for data in leaves], old_size, whole=True)
+    first, last, whole = 0, size, True
+    found: list[tuple[int, int]] = []
+    while old_size < last:
+        middle = first + _split(last - first)
+        if old_size <= middle:
+            found.append((middle, last))
+            last = middle
+        else:
+            found.append((first, middle))
+            first, whole = middle, False
+    if not whole:  # else the old tree is a node by itself, whose hash the verifier has
+        found.append((first, last))
+    return found[::-1]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -197,31 +237,3 @@ def _hashes(found: Sequence[bytes]) -> bool:
 def _split(size: int) -> int:
     """The largest power of two below a size of two or more."""
     return 1 << (size - 1).bit_length() - 1
-
-
-def _above(hashes: Sequence[bytes]) -> bytes:
-    tree = Tree()
-    for one in hashes:
-        tree.append_hash(one)
-    return tree.root()
-
-
-def _path(hashes: Sequence[bytes], index: int) -> list[bytes]:
-    if len(hashes) == 1:
-        return []
-    middle = _split(len(hashes))
-    left, right = hashes[:middle], hashes[middle:]
-    if index < middle:
-        return [*_path(left, index), _above(right)]
-    return [*_path(right, index - middle), _above(left)]
-
-
-def _subproof(hashes: Sequence[bytes], old_size: int, *, whole: bool) -> list[bytes]:
-    """RFC 6962's SUBPROOF; `whole`: the old tree is a node by itself, whose hash the verifier has."""
-    if old_size == len(hashes):
-        return [] if whole else [_above(hashes)]
-    middle = _split(len(hashes))
-    left, right = hashes[:middle], hashes[middle:]
-    if old_size <= middle:
-        return [*_subproof(left, old_size, whole=whole), _above(right)]
-    return [*_subproof(right, old_size - middle, whole=False), _above(left)]

@@ -163,6 +163,11 @@ class Audit:
             raise DependencyError("too many audit records wait to be written", retry_after=1)
         self._queue.put(said)
 
+    @property
+    def trail(self) -> Trail:
+        """What puts records into the log."""
+        return self._trail
+
     @asynccontextmanager
     async def visited(self) -> AsyncGenerator[Reader]:
         """What reads the log, with the store open and nothing started: for commands.

@@ -21,7 +21,7 @@ from narthex.storage import Store
 from narthex.store.engines import driver_connection, translated
 from narthex.store.rows import Rows
 from narthex_plugins.audit.chain import Chain, Link, mark, origin
-from narthex_plugins.audit.keys import LogKeys, draw, open_keys, put_keys
+from narthex_plugins.audit.keys import LogKeys, draw, last_keys, open_keys, put_keys
 from narthex_plugins.audit.pseudonyms import Pseudonyms
 from narthex_plugins.audit.record import Record, canonical, timestamp
 from narthex_plugins.audit.segments import create, record_table
@@ -79,10 +79,17 @@ class Trail:
         self._chains = {}
         new, now = draw(), timestamp(self._clock.now())
         self.log, sealed = await self._store.write(lambda connection: self._begin(connection, new, now))
-        try:
-            self._keys = open_keys(self._sealer, self.instance, sealed)
-        except SealBroken as error:
-            raise StartError(f"the keys of the log of {self.instance} cannot be opened: {error}") from error
+        self._keys = self._open(sealed)
+
+    async def look(self) -> LogKeys | None:
+        """The log's keys, for a command; None where the log has not begun. Nothing is made.
+
+        Raises:
+            StartError: they were sealed under another secret key, or are damaged.
+            DependencyError: the store does not answer.
+        """
+        row = await self._store.read(lambda connection: last_keys(connection, self.instance))
+        return None if row is None else self._open(bytes(row["sealed"]))
 
     async def keep(self, records: Sequence[Record]) -> Sequence[Link]:
         """Keep records, in this order; they are on disk when it returns.
@@ -114,6 +121,12 @@ class Trail:
         if self._pseudonyms is not None:
             return Put(self, tuple(records), None)
         return Put(self, (), [row_of(record) for record in records])
+
+    def _open(self, sealed: bytes) -> LogKeys:
+        try:
+            return open_keys(self._sealer, self.instance, sealed)
+        except SealBroken as error:
+            raise StartError(f"the keys of the log of {self.instance} cannot be opened: {error}") from error
 
     # -- in the writer's thread
 

@@ -3,6 +3,7 @@
 import typer
 
 from narthex_plugins.audit.commands.looking import export, list_
+from narthex_plugins.audit.commands.proving import key, prove, verify
 
 audit = typer.Typer(
     name="audit",
@@ -22,3 +23,6 @@ def _group() -> None:
 
 audit.command(name="list")(list_)
 audit.command()(export)
+audit.command()(verify)
+audit.command()(prove)
+audit.command()(key)
