@@ -1,8 +1,8 @@
 """From what was taken down to records; in the background, where time is no matter of a request's.
 
 Secrets are taken out here, before anything is written: what a caller puts into a path, a query or the wrong field of a
-form must not rest in a log that nobody may change. A login's name goes in as a digest under the log's own key where the
-name is nobody's: people type passwords there.
+form must not rest in a log that nobody may change. What was typed as a name at a login that failed is left out: people
+type passwords there.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,6 +20,7 @@ from narthex_plugins.audit.recording import CUT, Heard, Note, Said, Seen
 _LONGEST: Final = 2048
 _CONTEXT: Final = frozenset({"subject", "client", "session_id", "exchange_id", "reason"})
 """Fields of events that have a place of their own in a record."""
+_MISTYPED: Final = "auth.login_failed"
 _FAILED: Final = ("failed", "reused", "refused")
 
 
@@ -130,7 +131,7 @@ class Builder:
         facts: dict[str, Any] = {}
         for one in fields(event):
             name, value = one.name, getattr(event, one.name)
-            if name in _CONTEXT or value is None:
+            if name in _CONTEXT or value is None or (name == "name" and event.topic == _MISTYPED):
                 continue
             if self._redactor.names.weight(name) > Weight.MAYBE:
                 value = MASK

@@ -158,6 +158,7 @@ class NoteQueue:
         while not last:
             first = queue.get()
             if first is not None:
+                self._busy = 1
                 self._ending.wait(self._gather)
             batch = [first, *(queue.get_nowait() for _ in range(queue.qsize()))]
             last = None in batch
