@@ -67,6 +67,10 @@ def groups(address: str, programs: Path, config: Path, passwords: Mapping[str, s
         *_who(address, python, narthex, file, passwords),
         *_may(address, python, narthex, file, passwords),
         (
+            "who did all that: a log that nobody can change unseen, and the proof of it",
+            (f"{narthex} audit list --config {file}", f"{narthex} audit verify --config {file}"),
+        ),
+        (
             "a plugin switched off while requests pass: no restart, no request lost",
             (
                 f"sed -i 's/^.plugins.guestbook.*/&\\nenabled = false/' {file} && {narthex} reload --config {file}",
