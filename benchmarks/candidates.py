@@ -49,6 +49,7 @@ class Candidate:
         lifespan: wants lifespan events.
         paths: makes the paths of its requests; None means the usual ones.
         wire: also served by uvicorn in the second part.
+        in_process: driven in the first part; not an app that waits, which would only make it long.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Candidate:
     lifespan: bool = False
     paths: Callable[[], Iterator[str]] | None = None
     wire: bool = False
+    in_process: bool = True
 
 
 _registry: dict[str, Candidate] = {}
@@ -77,13 +79,16 @@ def candidate(  # noqa: PLR0913  one keyword per fact of a row, all optional
     lifespan: bool = False,
     paths: Callable[[], Iterator[str]] | None = None,
     wire: bool = False,
+    in_process: bool = True,
 ) -> Callable[[Callable[[], ASGIApp]], Callable[[], ASGIApp]]:
     """Add a row: decorate the function that builds its app."""
 
     def register(build: Callable[[], ASGIApp]) -> Callable[[], ASGIApp]:
         if name in _registry:
             raise ValueError(f"two rows are called {name!r}")
-        _registry[name] = Candidate(name, group, build, over, against, around, background, lifespan, paths, wire)
+        _registry[name] = Candidate(
+            name, group, build, over, against, around, background, lifespan, paths, wire, in_process
+        )
         return build
 
     return register

@@ -71,6 +71,8 @@ async def run(rows: Sequence[Candidate], effort: Effort) -> Outcome:
     runners: list[Runner] = []
     async with contextlib.AsyncExitStack() as stack:
         for row in rows:
+            if not row.in_process:
+                continue
             try:
                 app = row.build()
             except (ModuleNotFoundError, NotThere) as missing:

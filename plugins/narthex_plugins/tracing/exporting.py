@@ -7,6 +7,7 @@ is lost: never a request.
 import asyncio
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -20,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from narthex.errors import ConfigError
 from narthex_plugins.tracing.alerting import RESULTS
-from narthex_plugins.tracing.redacting import Remembering, redacted
+from narthex_plugins.tracing.redacting import TURN, Remembering, redacted
 from narthex_plugins.tracing.settings import TracingSettings
 from narthex_plugins.tracing.spans import Provider, ServerSpan, Spans
 
@@ -43,13 +44,21 @@ class Delivery(SpanExporter):
         """Send; called by the processor's thread, one batch at a time."""
         result = SpanExportResult.FAILURE
         try:
-            result = self._inner.export([redacted(span, self._redactor) for span in spans])
+            result = self._inner.export(self._clean(spans))
         finally:
             if result is SpanExportResult.SUCCESS:
                 self.exported += len(spans)
             else:
                 self.failed += len(spans)
         return result
+
+    def _clean(self, spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
+        clean: list[ReadableSpan] = []
+        for number, span in enumerate(spans, 1):
+            clean.append(redacted(span, self._redactor))
+            if number % TURN == 0:
+                time.sleep(0)
+        return clean
 
     def shutdown(self) -> None:
         """Give up what is being sent."""
@@ -157,12 +166,10 @@ def _exporter(settings: TracingSettings) -> SpanExporter | None:
     if named == "none":
         return None
     if named in ("otlp", "otlp_proto_http"):
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  brings requests, protobuf
-            OTLPSpanExporter,
-        )
+        from narthex_plugins.tracing.encoding import exporter  # noqa: PLC0415  brings requests, protobuf
 
         headers = {name: value.reveal() for name, value in settings.headers.items()}
-        return OTLPSpanExporter(endpoint=settings.endpoint, headers=headers or None)
+        return exporter(endpoint=settings.endpoint, headers=headers or None)
     found = {point.name: point for point in entry_points(group="opentelemetry_traces_exporter")}
     if named not in found:
         known = ", ".join(sorted({"otlp", "none", *found}))

@@ -10,6 +10,8 @@ from opentelemetry.trace import Link, Status
 from narthex.detectors import MASK, Names, Redactor, Weight
 from narthex_plugins.tracing.spans import ServerSpan
 
+TURN: Final = 16
+"""Spans after which the event loop may go on: of itself the interpreter changes hands only after 5 ms."""
 _HARMLESS: Final = frozenset(
     {
         *(
