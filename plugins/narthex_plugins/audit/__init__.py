@@ -17,7 +17,9 @@ How its parts fit together:
         after `trail.start`: house.spawn(.run, "checkpoints");   .health();
         await .stop()    once the queue is empty;   await .turn(force=True)   signs and publishes now
         metrics: narthex_audit_damaged (page somebody), narthex_audit_publish_failures_total, ..._checkpoints_total
-    Pseudonyms                                             what stands for a person's name; `find` for filters
+    Pseudonyms(instance, settings.pseudonyms, sealer)      what stands for a person's name: `find` for filters, `names`
+                                                           for what is shown, `erase`
+    reading.verify_store, verify_lines; proving.prove, check       what shows that the log is whole
 
 An intent is a record with the outcome `record.INTENT`; what came of it is the next record with the same `request_id`
 and the same `action`.

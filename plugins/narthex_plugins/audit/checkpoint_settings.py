@@ -1,6 +1,6 @@
 """The tables `[plugins.audit.checkpoints]` and `[plugins.audit.retention]`: how the log is proven, and kept."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -43,6 +43,10 @@ class CheckpointSettings(Settings):
         "by somebody who has the store; longer: fewer checkpoints to keep. None is made where nothing was recorded.",
     )
     publish: PublishSettings = Field(default=PublishSettings(), description="Where checkpoints go.")
+
+
+Personal = Literal["actor", "session", "address"]
+"""What may stand in records as a pseudonym; for the field `pseudonyms` of the settings."""
 
 
 class RetentionSettings(Settings):

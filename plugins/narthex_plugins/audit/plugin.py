@@ -20,6 +20,7 @@ from narthex_plugins.audit.building import Builder
 from narthex_plugins.audit.hearing import Hearing
 from narthex_plugins.audit.keeping import Keeping
 from narthex_plugins.audit.past import Past
+from narthex_plugins.audit.pseudonyms import Pseudonyms
 from narthex_plugins.audit.querying import Reader
 from narthex_plugins.audit.queueing import NoteQueue
 from narthex_plugins.audit.recording import Page, Said, Words, context_of, see
@@ -50,7 +51,8 @@ class Audit:
         self._records, self._lost, self._refused = counters(house.metrics)
         self._selection = Selection(settings, house.settings.prefix)
         sealer = sealer_of(house.settings, "audit", "the key that signs the log")
-        self._trail = trail = Trail(store, house.instance, house.clock, sealer)
+        names = Pseudonyms(house.instance, settings.pseudonyms, sealer) if settings.pseudonyms else None
+        self._trail = trail = Trail(store, house.instance, house.clock, sealer, names)
         self._keeping = keeping = Keeping(trail, Builder(settings.claims), store, house.clock, self._kept)
         self._queue = queue = NoteQueue(keeping, settings.queue, settings.gather, self._lose, house.log)
         watch(house, queue, settings.queue)
@@ -67,7 +69,7 @@ class Audit:
                 self.__dict__["witness"] = None  # no hook of this instance, so that it costs a request nothing
         self._checkpointer = Checkpointer(house, trail, settings.checkpoints, settings.retention)
         self._every = settings.checkpoints.every
-        self._reader = reader = Reader(store, house.instance)
+        self._reader = reader = Reader(store, house.instance, names)
         self._endpoints = Endpoints(settings, reader)
         house.provide(Decisions, Past(reader))
 
@@ -177,6 +179,8 @@ class Audit:
         """
         await self._store.start()
         try:
+            if self._trail.pseudonyms is not None:
+                await self._trail.look()  # by the log's keys people are found
             yield self._reader
         finally:
             await self._store.stop()

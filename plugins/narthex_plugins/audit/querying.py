@@ -9,13 +9,14 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_, select
 
 from narthex.storage import Store
+from narthex_plugins.audit.pseudonyms import KINDS, Pseudonyms
 from narthex_plugins.audit.record import timestamp
 from narthex_plugins.audit.segments import Segment, kept
 
@@ -57,6 +58,7 @@ class Row:
     Attributes:
         record: its canonical JSON.
         hash: of its link, 32 bytes.
+        names: what pseudonyms stand for.
     """
 
     position: int
@@ -64,11 +66,14 @@ class Row:
     sequence: int
     hash: bytes
     record: str
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the record says."""
+        """What the record says; with names in the place of the pseudonyms that are known."""
         found: dict[str, Any] = json.loads(self.record)
+        for kind in KINDS if self.names else ():
+            found[kind] = self.names.get(found[kind], found[kind])
         return found
 
 
@@ -91,11 +96,13 @@ class Reader:
     Attributes:
         store: where it is.
         instance: the plugin's.
+        pseudonyms: of the log, None where it has none.
     """
 
-    def __init__(self, store: Store, instance: str) -> None:
+    def __init__(self, store: Store, instance: str, pseudonyms: Pseudonyms | None = None) -> None:
         self.store = store
         self.instance = instance
+        self.pseudonyms = pseudonyms
 
     async def page(self, query: Query, limit: int, cursor: str = "") -> Found:
         """What fits, newest first. Cost: one read of so many rows from an index, where a single column is asked for.
@@ -129,19 +136,31 @@ class Reader:
 
     def _page(self, connection: Connection, query: Query, limit: int, begin: tuple[int, str, int] | None) -> Found:
         rows: list[Row] = []
+        pseudonyms = self.pseudonyms
         for segment in reversed(kept(connection, self.instance)):
             if begin is not None and segment.number > begin[0]:
                 continue
             table = segment.table
-            wanted = select(*_columns(table)).where(*_conditions(table, query))
+            wanted = select(*_columns(table)).where(*self._conditions(connection, table, query))
             if begin is not None and segment.number == begin[0]:
                 wanted = wanted.where(_before(table, begin[1], begin[2]))
             order = wanted.order_by(table.c.time.desc(), table.c.position.desc())
             rows += [_row(found) for found in connection.execute(order.limit(limit - len(rows))).mappings()]
             if len(rows) == limit:
                 last = rows[-1]
-                return Found(rows, _cursor(segment.number, last.facts["time"], last.position))
-        return Found(rows, None)
+                cursor = _cursor(segment.number, last.facts["time"], last.position)
+                return Found(_named(connection, pseudonyms, rows), cursor)
+        return Found(_named(connection, pseudonyms, rows), None)
+
+    def _conditions(self, connection: Connection, table: Table, query: Query) -> Sequence[ColumnElement[bool]]:
+        """What has to hold; a name may stand as pseudonyms too."""
+        found = list(_conditions(table, query))
+        for kind in KINDS:
+            value = getattr(query, kind)
+            if value is not None:
+                also = () if self.pseudonyms is None else self.pseudonyms.find(connection, kind, value)
+                found.append(table.c[kind].in_([value, *also]) if also else table.c[kind] == value)
+        return found
 
     def _after(self, connection: Connection, query: Query, after: int, end: int) -> Sequence[Row]:
         rows: list[Row] = []
@@ -151,7 +170,7 @@ class Reader:
                 continue
             table = segment.table
             between = (table.c.position > after, table.c.position <= end)
-            wanted = select(*_columns(table)).where(*between, *_conditions(table, query))
+            wanted = select(*_columns(table)).where(*between, *self._conditions(connection, table, query))
             ordered = wanted.order_by(table.c.position).limit(PAGE - len(rows))
             rows += [_row(found) for found in connection.execute(ordered).mappings()]
             if len(rows) == PAGE:
@@ -184,6 +203,15 @@ def query_of(given: Mapping[str, str | None], moment: Mapping[str, float | None]
     return Query(**{name: value or None for name, value in given.items()}, **moment)  # type: ignore[arg-type]
 
 
+def _named(connection: Connection, pseudonyms: Pseudonyms | None, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows with what their pseudonyms stand for."""
+    if pseudonyms is None:
+        return rows
+    given = [(row, [row.facts[kind] for kind in KINDS]) for row in rows]
+    names = pseudonyms.names(connection, {one for _, values in given for one in values if one is not None})
+    return [replace(row, names={one: names[one] for one in values if one in names}) for row, values in given]
+
+
 def _columns(table: Table) -> Sequence[ColumnElement[Any]]:
     return [table.c[name] for name in ("position", "chain", "sequence", "hash", "record")]
 
@@ -194,7 +222,7 @@ def _row(found: RowMapping) -> Row:
 
 def _conditions(table: Table, query: Query) -> Sequence[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    for name in ("actor", "action", "outcome", "session", "address", "request_id"):
+    for name in ("action", "outcome", "request_id"):
         value = getattr(query, name)
         if value is not None:
             found.append(table.c[name] == value)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from narthex import Settings
 from narthex.config import Duration, PathPattern
-from narthex_plugins.audit.checkpoint_settings import CheckpointSettings, RetentionSettings
+from narthex_plugins.audit.checkpoint_settings import CheckpointSettings, Personal, RetentionSettings
 
 _Path = Annotated[PathPattern, Field(pattern=r"^/[^*{}?#]*[^*{}?#/]$")]
 _Topic = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$")]
@@ -68,4 +68,10 @@ class AuditSettings(Settings):
         default=CheckpointSettings(), description="How often the log is signed, and where that is told."
     )
     retention: RetentionSettings = Field(default=RetentionSettings(), description="When old records go.")
+    pseudonyms: tuple[Personal, ...] = Field(
+        default=(),
+        examples=[["actor", "address"]],
+        description="What of a record identifies people and is kept as a pseudonym, under a key for each person: "
+        "`narthex audit erase` takes that away. Endpoint and commands show names for as long as the key is there.",
+    )
     path: _Path = Field(default="/audit", description="Path of the endpoints, below `prefix`.")

@@ -96,6 +96,7 @@ pseudonyms: Final = Table(
     _instance(),
     Column("pseudonym", String(64), primary_key=True, comment="as it stands in records"),
     Column("subject", LargeBinary, nullable=False, comment="whose key it was made with"),
+    Column("kind", String(16), nullable=False, comment="actor, session or address"),
     Column("search", LargeBinary, nullable=False, comment="HMAC of the value, under the log's own key"),
     Column("sealed", LargeBinary, nullable=False, comment="the value, under the subject's key"),
     Index("audit_pseudonyms_subject", "instance", "subject"),

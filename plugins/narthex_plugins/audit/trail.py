@@ -43,6 +43,7 @@ class Trail:
 
     Attributes:
         log: 32 hex digits that name the log; "" before `start`.
+        pseudonyms: as given.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Trail:
         self.instance = instance
         self._store = store
         self._clock = clock
-        self._pseudonyms = pseudonyms
+        self.pseudonyms = pseudonyms
         self._chains: dict[int, str] = {}
         self._shapes: dict[tuple[str, int], Rows] = {}
         self._sealer = sealer
@@ -80,6 +81,8 @@ class Trail:
         new, now = draw(), timestamp(self._clock.now())
         self.log, sealed = await self._store.write(lambda connection: self._begin(connection, new, now))
         self._keys = self._open(sealed)
+        if self.pseudonyms is not None:
+            self.pseudonyms.searching = self._keys.searching
 
     async def look(self) -> LogKeys | None:
         """The log's keys, for a command; None where the log has not begun. Nothing is made.
@@ -89,7 +92,12 @@ class Trail:
             DependencyError: the store does not answer.
         """
         row = await self._store.read(lambda connection: last_keys(connection, self.instance))
-        return None if row is None else self._open(bytes(row["sealed"]))
+        if row is None:
+            return None
+        found = self._open(bytes(row["sealed"]))
+        if self.pseudonyms is not None:
+            self.pseudonyms.searching = found.searching
+        return found
 
     async def keep(self, records: Sequence[Record]) -> Sequence[Link]:
         """Keep records, in this order; they are on disk when it returns.
@@ -118,7 +126,7 @@ class Trail:
         Raises:
             RecordError: one of them cannot be written.
         """
-        if self._pseudonyms is not None:
+        if self.pseudonyms is not None:
             return Put(self, tuple(records), None)
         return Put(self, (), [row_of(record) for record in records])
 
@@ -149,7 +157,7 @@ class Trail:
 
     def pseudonymous(self, connection: Connection, records: Sequence[Record]) -> Sequence[Record]:
         """The records as they are kept."""
-        return records if self._pseudonyms is None else self._pseudonyms.stand_in(connection, records)
+        return records if self.pseudonyms is None else self.pseudonyms.stand_in(connection, records)
 
     def _begin(self, connection: Connection, new: bytes, now: str) -> tuple[str, bytes]:
         sealed = put_keys(connection, self.instance, self._sealer, new, now)

@@ -2,6 +2,7 @@
 
 import typer
 
+from narthex_plugins.audit.commands.erasing import erase
 from narthex_plugins.audit.commands.looking import export, list_
 from narthex_plugins.audit.commands.proving import key, prove, verify
 
@@ -26,3 +27,4 @@ audit.command()(export)
 audit.command()(verify)
 audit.command()(prove)
 audit.command()(key)
+audit.command()(erase)

@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("instance", sa.String(100), primary_key=True),
         sa.Column("pseudonym", sa.String(64), primary_key=True),
         sa.Column("subject", sa.LargeBinary, nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("search", sa.LargeBinary, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
     )
