@@ -47,6 +47,10 @@ def verify_store(connection: Connection, instance: str, verifier: Verifier, prog
         return verifier.finish()
     except Bad as bad:
         return verifier.report(bad.finding)
+    except DBAPIError as error:
+        if not _of_the_store(error):
+            raise
+        return verifier.report(_unreadable(error, verifier.size))
     except (TypeError, ValueError, AttributeError) as error:  # what should be a number is none, and the like
         at = verifier.size
         return verifier.report(
@@ -179,12 +183,13 @@ def _page(connection: Connection, segment: Segment, position: int, limit: int) -
                 raise
             found = _tolerant(raw, statement, (position, limit))
     except Exception as error:
-        known = translated(error, connection, statement)
-        if isinstance(known, DBAPIError) and _of_the_store(known):
-            says = f"the store cannot be read from record {position} on: {first_line(known)}"
-            raise Bad(Finding(kind="unreadable", says=says, first=position, last=position)) from None
-        raise known from error
+        raise translated(error, connection, statement) from error
     return found
+
+
+def _unreadable(error: DBAPIError, position: int) -> Finding:
+    says = f"the store cannot be read from record {position} on: {first_line(error)}"
+    return Finding(kind="unreadable", says=says, first=position, last=position)
 
 
 def _text(found: bytes) -> str:

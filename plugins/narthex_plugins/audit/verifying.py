@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from narthex.errors import NarthexError
-from narthex_plugins.audit.chain import LINK, ORIGIN, mark
+from narthex_plugins.audit.chain import LINK, ORIGIN, link_hash, mark
 from narthex_plugins.audit.checkpoints import BEFORE_ALL, Checkpoint
 from narthex_plugins.audit.merkle import Tree
 from narthex_plugins.audit.pending import Intent, Pending
@@ -131,6 +131,8 @@ class _Signed:
     compared: int = -1
     first: int = 0
     """What the newest of all lets begin the log."""
+    longest: Checkpoint | None = None
+    """Of those that were published."""
     published: Iterator[Checkpoint] = field(default_factory=lambda: iter(()))
     due: Checkpoint | None = None
 
@@ -285,15 +287,11 @@ class Verifier:
         Raises:
             Bad: there should be.
         """
-        self._must_be_marked()
         signed, start = self._signed, self._start or 0
-        if signed.due is not None:
-            one = signed.due
-            if one.size > self._tree.size:
-                raise self._short(one)
-            self._pass_published()
-        if signed.last is not None and signed.last.size > self._tree.size:
-            raise self._short(signed.last)
+        longest = max((one for one in (signed.longest, signed.last) if one is not None), key=_size, default=None)
+        if longest is not None and longest.size > self._tree.size:
+            raise self._short(longest)
+        self._must_be_marked()
         if start > signed.first:
             says = f"records {signed.first} to {start - 1} are gone, and no checkpoint has let them go"
             raise Bad(Finding(kind="missing", says=says, first=signed.first, last=start - 1))
@@ -324,21 +322,24 @@ class Verifier:
         """The head of a chain of which this is the first record."""
         at, chain = row[0], row[1]
         position = self._tree.size + len(links)
-        if at != position:
-            raise self._wrong(row, None, links)
         description = self._begun.get(chain) if isinstance(chain, str) else None
+        if at != position:
+            head = None if description is None else _Head(sha256(ORIGIN + description).digest(), position)
+            raise self._wrong(row, head, links)
         if description is None:
             raise self._at(row, "chain", f"record {position} is of a chain that nobody began", links)
         self._chains += 1
         head = self._heads[chain] = _Head(sha256(ORIGIN + description).digest(), position)
         return head
 
-    def _wrong(self, row: Row, head: _Head | None, links: Sequence[bytes]) -> Bad:
+    def _wrong(self, row: Row, head: _Head | None, links: Sequence[bytes]) -> Bad:  # noqa: PLR0911  each is another
         """Say what is wrong with a row."""
         at, _, sequence, link, _, record = row
         position = self._tree.size + len(links)
         if type(at) is not int:
             return self._at(row, "malformed", f"where record {position} should be is something else", links)
+        if at != position and head is not None and _fits(row, head, position):
+            return self._at(row, "position", f"record {position} says that it stands at {at}", links)
         if at > position:
             self._tree.extend(links)
             return self._missing(at)
@@ -410,6 +411,7 @@ class Verifier:
                 raise self._of_checkpoint("fork", f"two checkpoints are published as number {one.number}", one)
         ordered = sorted(known.values(), key=lambda one: (one.size, one.number))
         self._signed.first = max((one.first for one in ordered), default=0)
+        self._signed.longest = max(ordered, key=_size, default=None)
         self._signed.published = iter(ordered)
         self._signed.due = next(self._signed.published, None)
 
@@ -419,7 +421,6 @@ class Verifier:
         while (one := signed.due) is not None and one.size <= size:
             if one.size == size:
                 self._compare(one)
-            signed.count += 1
             signed.due = next(signed.published, None)
 
     def _must_be_signed(self, one: Checkpoint) -> None:
@@ -463,6 +464,18 @@ _decode_description: Final = msgspec.json.Decoder(_Description).decode
 _pack: Final = Struct(f">{len(LINK)}s32sQQ").pack
 _INTENT: Final = b'"outcome":"intent"'
 """What the bytes of an intent hold; other records may hold it too, in their details."""
+
+
+def _size(one: Checkpoint) -> int:
+    return one.size
+
+
+def _fits(row: Row, head: _Head, position: int) -> bool:
+    """Whether all but its position says that a row stands at another one."""
+    try:
+        return bool(row[3] == link_hash(head.hash, position, head.sequence + 1, row[5]))
+    except TypeError:
+        return False
 
 
 def _id(row: Row) -> str:
