@@ -147,9 +147,10 @@ def make(  # noqa: PLR0913  one for each field of a record
     Raises:
         RecordError: details cannot be written as JSON, or are too large or too deep; or the time is no time.
     """
+    time = timestamp(now)
     return Record(
-        id=new_id(now),
-        time=timestamp(now),
+        id=new_id(max(now, 0.0)),
+        time=time,
         action=_mended("action", action),
         outcome=_mended("outcome", outcome),
         actor=_text("actor", actor),
