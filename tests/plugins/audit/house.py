@@ -78,7 +78,7 @@ app = Starlette(
 @contextmanager
 def recording(store: str = "memory", more: Any = None, **settings: Any) -> Generator[Client]:
     """The plugin in front of the app, with rules and somebody to ask; what it records at start and stop left out."""
-    tables = {
+    tables: dict[str, Any] = {
         "person": PERSON,
         "access": {"default": "allow", "rules": RULES},
         "audit": {"silent": ["narthex"], "gather": "1ms", **settings},
