@@ -1,4 +1,4 @@
-"""A collector: takes OTLP over HTTP and keeps the spans."""
+"""A collector: takes OTLP over HTTP and keeps the spans, or does it the harm that a bad one does."""
 
 import threading
 import time
@@ -10,7 +10,8 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-LIMIT = 30.0
+LIMIT = 60.0
+FAULTS = ("hangs", "500", "503", "401", "cuts", "vanishes", "no http")
 
 
 class Collector:
@@ -20,14 +21,15 @@ class Collector:
         spans: every span, in the order of arrival.
         services: the `service.name` of each batch.
         fields: the header fields of each request.
-        status: what is answered.
+        fault: how it fails, one of FAULTS; "rejects" answers 200 with what is no message; "" takes the spans.
     """
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.services: list[str] = []
         self.fields: list[dict[str, str]] = []
-        self.status = 200
+        self.fault = ""
+        self.released = threading.Event()
         self.url = ""
 
     def take(self, content: bytes, fields: dict[str, str]) -> None:
@@ -56,29 +58,48 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
-    """Run one on a free port of this machine."""
+def collector(port: int = 0) -> Iterator[Collector]:
+    """Run one on a port of this machine, a free one unless given."""
     taken = Collector()
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["content-length"]))
-            if taken.status == 200:
-                taken.take(content, {name.lower(): value for name, value in self.headers.items()})
-            self.send_response(taken.status)
-            self.send_header("content-length", "0")
+            self.close_connection = bool(taken.fault)
+            match taken.fault:
+                case "hangs":
+                    taken.released.wait(LIMIT)
+                case "cuts":
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of i")
+                case "vanishes":
+                    pass
+                case "no http":
+                    self.wfile.write(b"\xff\x00 what is that?\r\n\r\n")
+                case "rejects":
+                    self._answer(200, b"\x0a\xff\xff\xffpartial success: nothing at all")
+                case "":
+                    taken.take(content, {name.lower(): value for name, value in self.headers.items()})
+                    self._answer(200, b"")
+                case status:
+                    self._answer(int(status), b"no")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the parent's name
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
     taken.url = f"http://127.0.0.1:{server.server_port}/v1/traces"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield taken
     finally:
+        taken.released.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from narthex import Deny, Exchange, Identity, Narthex, current_exchange, require_role
 from narthex.asgi import Message, Receive, Scope, Send
+from narthex.errors import ConfigError, StartError
 from narthex.testing import config, drive, http_scope, request, websocket
 from tests.apps import Hello, app_of, body, http, start
 from tests.guests import offer
@@ -325,7 +326,7 @@ def test_any_scope_has_the_same_span_and_reaches_the_app_as_it_is() -> None:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         kept = [Kept(runner, patch, engine, http(app)) for engine in ENGINES]
 
-        @settings(max_examples=300, deadline=None)
+        @settings(max_examples=150, deadline=None)
         @given(drawn=SCOPES)
         def same(drawn: dict[str, Any]) -> None:
             scope: Scope = {**http_scope("GET", "/"), **drawn}
@@ -345,6 +346,17 @@ def test_any_scope_has_the_same_span_and_reaches_the_app_as_it_is() -> None:
         same()
         for one in kept:
             runner.run(one.house._life.close())
+
+
+def test_an_exporter_that_is_not_installed_stops_the_start() -> None:
+    house = Narthex(orders(), {"plugins": {"tracing": {"exporter": "zipkin"}}})
+    with pytest.raises(StartError, match="no exporter 'zipkin' is installed"):
+        asyncio.run(house._life.start())
+
+
+def test_messages_need_the_engine_that_can() -> None:
+    with pytest.raises(ConfigError, match='`messages` needs `engine = "otel"`'):
+        Narthex(orders(), {"plugins": {"tracing": {"messages": ["send"]}}})
 
 
 def test_a_house_that_has_not_started_its_engine_serves_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
