@@ -3,13 +3,15 @@
 A tape is what verifying reads from a log, in order; a test changes it and plays it again, without a store.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ParamSpec, cast
 
 from sqlalchemy import Connection, create_engine
 
@@ -31,8 +33,19 @@ from narthex_plugins.audit.tables import tables
 from narthex_plugins.audit.trail import Trail
 from narthex_plugins.audit.verifying import Bad, Report, Row, Verifier
 
+P = ParamSpec("P")
 SEALER = Sealer(Secret("k" * 40))
 QUIET = PublishSettings(log=False)
+
+
+def on_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """A test that awaits."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
 
 
 @dataclass
@@ -76,7 +89,7 @@ class Book:
         wanted = {"action": "http.POST", "outcome": "success"} | given | fields
         return make(self.clock.now(), wanted.pop("action"), wanted.pop("outcome"), **wanted)
 
-    async def fill(self, count: int, *, each: int = 1) -> None:
+    async def fill(self, count: int, *, each: int = 4) -> None:
         """Keep so many records, by two processes in turn, some of them together."""
         for at in range(0, count, each):
             trail = self.trail if (at // each) % 3 else self.other
