@@ -9,16 +9,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
-from tests.fault.workload import Plan, main
+from tests.fault.workload import main
 
 TIME = 60.0
 """Seconds after which a run counts as hanging."""
@@ -80,8 +81,22 @@ def store_files(database: Path) -> Sequence[Path]:
     return [*(database.with_name(f"{database.name}{name}") for name in names), database.parent]
 
 
+class Work(Protocol):
+    """What a run is told to do."""
+
+    @property
+    def database(self) -> Path:
+        """The store's file."""
+        ...
+
+
 def run(
-    plan: Plan, *expressions: str, options: Sequence[str] = (), only: bool = True, complaints: int | None = None
+    plan: Work,
+    *expressions: str,
+    options: Sequence[str] = (),
+    only: bool = True,
+    complaints: int | None = None,
+    life: Callable[[Any, Pipe, Pipe], None] = main,
 ) -> Outcome:
     """Run the workload under strace.
 
@@ -90,16 +105,17 @@ def run(
         options: more of strace's.
         only: see only calls on the store's files; else all of `CALLS`.
         complaints: after so many lines that tell of something unavailable, strace lets go and the disk is well.
+        life: what the process does with the plan.
     """
     log = plan.database.with_name(f"{plan.database.name}.strace")
     paths = [f"-P{file}" for file in store_files(plan.database)] if only else []
     chosen = [f"-etrace={CALLS}", *(f"-e{one}" for one in expressions)]
     command = ["strace", "-f", "-y", f"-o{log}", *options, *paths, *chosen]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.fault.workload"])
+    context.set_forkserver_preload(["tests.fault.workload", "tests.fault.audited"])
     ears, mouth = context.Pipe(duplex=False)
     waits, go = context.Pipe(duplex=False)
-    process = context.Process(target=main, args=(plan, mouth, waits), daemon=True)
+    process = context.Process(target=life, args=(plan, mouth, waits), daemon=True)
     process.start()
     mouth.close()
     waits.close()

@@ -46,7 +46,8 @@ def test_changes_refusals_and_the_houses_own_endpoints_are_recorded_and_nothing_
 def test_what_is_recorded_is_a_setting(settings: dict[str, Any], expected: list[str]) -> None:
     with recording(**settings) as client:
         for line in ASKED:
-            client.request(*line.split(), BOB)  # type: ignore[arg-type]  # a method and a path
+            method, path = line.split()
+            client.request(method, path, BOB)
         client.post("/_narthex/access/grants", headers=ADMIN)  # the last one: what comes after it would be seen
         found = recorded(client, len(expected) + 1)
         assert [f"{one['details']['method']} {one['resource']}" for one in found][:-1] == expected
