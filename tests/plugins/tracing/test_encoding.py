@@ -64,7 +64,7 @@ def test_any_spans_are_encoded_as_the_library_encodes_them(drawn: list[tuple[dic
         ),
         lambda span: span.set_attributes({str(number): number for number in range(300)}),
         lambda span: span.set_attributes({"yes": True, "one": 1, "real": 1.0}),
-        lambda span: span.set_attributes({"large": 1 << 63, "least": -(1 << 63), "half": "\ud800", "\ud800": 1}),
+        lambda span: span.set_attributes({"large": 1 << 63, "least": -(1 << 63), "half": "\ud800"}),
     ],
 )
 def test_whatever_is_on_a_span_is_sent(do: Callable[[Any], None]) -> None:
