@@ -35,8 +35,10 @@ class Names:
         self.ours = any(b"narthex" in name for name in self.first)
 
 
-_name_of: Final = itemgetter(0)
-_known_names: Final[dict[bytes, Names]] = {}
+name_of: Final = itemgetter(0)
+"""The name of a field."""
+known_names: Final[dict[bytes, Names]] = {}
+"""By the names, joined with line breaks. Whoever looks compares `count` too: see `names_of`."""
 _MOST_NAMES: Final = 1024
 _LONGEST_NAMES: Final = 1024
 """Lists of names that are remembered, and the longest in bytes: under 4 MB, whatever is asked."""
@@ -44,16 +46,16 @@ _LONGEST_NAMES: Final = 1024
 
 def names_of(fields: Sequence[tuple[bytes, bytes]]) -> Names:
     """The names of these fields, found out once for all requests that have them. Cost: 0.4 µs for ten."""
-    joined = b"\n".join(map(_name_of, fields))
-    known = _known_names.get(joined)
+    joined = b"\n".join(map(name_of, fields))
+    known = known_names.get(joined)
     # As many names as lines: none of them holds a line break, by which two lists could be joined to the same bytes.
     if known is not None and known.count == len(fields):
         return known
     names = Names([name for name, _ in fields])
     if len(joined) <= _LONGEST_NAMES and joined.count(b"\n") + 1 == names.count:
-        if len(_known_names) >= _MOST_NAMES:
-            _known_names.clear()  # somebody makes names up; the usual ones come back by themselves
-        _known_names[joined] = names
+        if len(known_names) >= _MOST_NAMES:
+            known_names.clear()  # somebody makes names up; the usual ones come back by themselves
+        known_names[joined] = names
     return names
 
 
@@ -114,10 +116,18 @@ class Headers(Mapping[str, str]):
 _name: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _value: Final = re.compile(rb"(?:[!-~\x80-\xff]+(?:[ \t]+[!-~\x80-\xff]+)*)?").fullmatch
 
+_sound_names: Final[set[bytes]] = set()
+_MOST_SOUND: Final = 256
+
 
 def sendable(name: bytes, value: bytes) -> bool:
     """Whether a field can go on the wire: a token, and a value that no server refuses (RFC 9110 §5.1, §5.5).
 
     Servers answer 500, or split the response, where it is anything else.
     """
-    return _name(name) is not None and _value(value) is not None
+    if name not in _sound_names:
+        if _name(name) is None:
+            return False
+        if len(_sound_names) < _MOST_SOUND:  # plugins have a few, for good
+            _sound_names.add(name)
+    return value.isalnum() or _value(value) is not None

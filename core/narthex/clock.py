@@ -6,6 +6,7 @@
 """
 
 import time
+from functools import partial
 from typing import Protocol
 
 
@@ -32,11 +33,6 @@ class SystemClock:
     monotonic = staticmethod(time.perf_counter)
 
     if hasattr(time, "CLOCK_BOOTTIME"):
-
-        @staticmethod
-        def boottime() -> float:
-            """Seconds since boot, sleep included."""
-            return time.clock_gettime(time.CLOCK_BOOTTIME)
-
+        boottime = staticmethod(partial(time.clock_gettime, time.CLOCK_BOOTTIME))
     else:
         boottime = staticmethod(time.monotonic)

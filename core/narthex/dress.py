@@ -14,6 +14,10 @@ _OURS = b"x-narthex-"
 class Dress:
     """Makes the scope the app gets.
 
+    Attributes:
+        needed: whether the app gets a scope of its own at all.
+        slight: all that it says is the identity.
+
     Args:
         expose: "starlette" sets `scope["user"]` and `scope["auth"]`; "headers" sends `x-narthex-subject`, `-roles`
             and `-session`; "client" puts the client address and scheme of the trusted proxies into the scope.
@@ -26,14 +30,15 @@ class Dress:
         self._client = "client" in expose
         self._marked = identified or self._headers
         self.needed = identified or bool(expose)
+        self.slight = identified and not expose
 
-    def scope(self, exchange: Exchange, scope: Scope, state: dict[str, Any] | None) -> Scope:
+    def scope(self, exchange: Exchange, scope: Scope, state: dict[str, Any] | None) -> dict[str, Any]:
         """A shallow copy of the scope with what was asked for; the caller's own is not written to."""
         own = dict(scope)
         identity = exchange.identity
         if self._marked:
             own["narthex.identity"] = identity
-            if exchange.names().ours and any(_is_ours(name) for name, _ in scope["headers"]):
+            if (exchange.names or exchange.look()).ours and any(_is_ours(name) for name, _ in scope["headers"]):
                 own["headers"] = [(name, value) for name, value in scope["headers"] if not _is_ours(name)]
             if self._headers and identity is not None:
                 own["headers"] = [*own["headers"], *_fields(identity)]

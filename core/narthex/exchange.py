@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from narthex.asgi import Headers, Names, Scope, names_of
+from narthex.asgi import Headers, Names, Scope, known_names, name_of, names_of
 from narthex.frameworks.templates import Templates
 from narthex.identity import Identity
 from narthex.paths import route_path
@@ -54,6 +54,8 @@ class Exchange:
 
     Attributes:
         kind: "http" or "websocket".
+        method: the HTTP method; "WEBSOCKET" for a websocket, as rules name it.
+        path: the decoded path as the server gave it, mount prefix included.
         hall: what all exchanges of one configuration share; core's own.
         app_scope: the dict the app got: the server's own, or a copy where something was asked for.
         plan: what applies to this path: its hooks, whether it is open or quiet, the plugin route that answers it.
@@ -63,6 +65,8 @@ class Exchange:
         status: HTTP status of the response once it started (101 for an accepted websocket), else None.
         error: the exception that left the app, or None; gone again once every observer has been told.
         bytes_in, bytes_out: body or websocket payload bytes that passed so far.
+        names: of the request header fields, once they have been looked at; core's own, as is `look`.
+        refused_inside: a guard has refused in the app; core's own.
         started, ended: `clock.monotonic()` seconds; `ended` is None until the response is complete.
     """
 
@@ -70,10 +74,7 @@ class Exchange:
         "_fields",
         "_headers",
         "_id",
-        "_inside",
-        "_names",
         "_origin",
-        "_path",
         "_root",
         "_route",
         "_route_path",
@@ -89,7 +90,11 @@ class Exchange:
         "hall",
         "identity",
         "kind",
+        "method",
+        "names",
+        "path",
         "plan",
+        "refused_inside",
         "started",
         "status",
         "verdict",
@@ -109,7 +114,9 @@ class Exchange:
         self.plan = plan
         self.hall = hall
         self.started = started
-        self._path: str = scope["path"]  # routers write to the scope: a mount sets root_path, Litestar the path
+        # Routers write to the scope: a mount sets root_path, Litestar the path.
+        self.method: str = scope.get("method", "") if kind == "http" else "WEBSOCKET"
+        self.path: str = scope["path"]
         self._root: str | None = scope.get("root_path")
         self.identity: Identity | None = None
         self.verdict: Verdict | None = None
@@ -118,11 +125,11 @@ class Exchange:
         self.error: BaseException | None = None
         self.ended: float | None = None
         self.bytes_in = self.bytes_out = 0
-        self._inside = False
+        self.refused_inside = False
         self._trace_id: str | Literal[False] | None = False  # not yet asked for
         self._route: str | Literal[False] | None = False  # the same
         self._id: str | None = None
-        self._names: Names | None = None
+        self.names: Names | None = None
         self._headers: Headers | None = None
         self._route_path: str | None = None
         self._origin: Origin | None = None
@@ -130,13 +137,14 @@ class Exchange:
 
     def follow(self, scope: Scope, plan: Plan) -> None:
         """Go on with what an outside wrapper made of the scope; core's own. The id stays."""
-        self._path, self._root = scope["path"], scope.get("root_path")
+        self.path, self._root = scope["path"], scope.get("root_path")
+        self.method = scope.get("method", "") if self.kind == "http" else "WEBSOCKET"
         if scope is self._scope and plan is self.plan and self._route_path is None:
             return
         _ = self.id
         self._scope = self.app_scope = scope
         self.plan = plan
-        self._names = self._headers = self._route_path = self._origin = None
+        self.names = self._headers = self._route_path = self._origin = None
 
     @property
     def scope(self) -> Mapping[str, Any]:
@@ -170,7 +178,7 @@ class Exchange:
     def headers(self) -> Headers:
         """Request header fields, repeats kept."""
         if self._headers is None:
-            self.names()
+            _ = self.names or self.look()
             self._headers = Headers(self._fields)
         return self._headers
 
@@ -180,35 +188,27 @@ class Exchange:
         Args:
             name: in lower case.
         """
-        place = (self._names or self.names()).first.get(name)
+        place = (self.names or self.look()).first.get(name)
         return None if place is None else self._fields[place][1]
 
-    def names(self) -> Names:
-        """The names of the request header fields; core's own."""
-        names = self._names
-        if names is None:
-            self._fields: list[tuple[bytes, bytes]] = [*self._scope["headers"]]  # a copy: an app may write to the list
-            self._names = names = names_of(self._fields)
+    def look(self) -> Names:
+        """Look at the names of the request header fields, as whoever finds `names` None does."""
+        fields: list[tuple[bytes, bytes]]
+        self._fields = fields = [*self._scope["headers"]]  # a copy: an app may write to the list
+        names = known_names.get(b"\n".join(map(name_of, fields)))  # what `names_of` does first: a call less
+        if names is None or names.count != len(fields):
+            names = names_of(fields)
+        self.names = names
         return names
-
-    @property
-    def method(self) -> str:
-        """The HTTP method; "WEBSOCKET" for a websocket, as rules name it."""
-        return "WEBSOCKET" if self.kind == "websocket" else str(self._scope["method"])
-
-    @property
-    def path(self) -> str:
-        """The decoded path as the server gave it, mount prefix included."""
-        return self._path
 
     @property
     def route_path(self) -> str:
         """The path as the app's router sees it: without the mount prefix. What guards judge."""
         if self._route_path is None:
             if self._root or self.hall.own_root:
-                self._route_path = route_path({"path": self._path, "root_path": self._root}, self.hall.own_root)
+                self._route_path = route_path({"path": self.path, "root_path": self._root}, self.hall.own_root)
             else:
-                self._route_path = self._path or "/"
+                self._route_path = self.path or "/"
         return self._route_path
 
     @property
@@ -222,7 +222,7 @@ class Exchange:
         if self._route is False:
             if self.status is None and self.error is None:
                 return None
-            refused = isinstance(self.verdict, Deny | Answer) and not self._inside
+            refused = isinstance(self.verdict, Deny | Answer) and not self.refused_inside
             self._route = None if refused else self.hall.templates.of(self._request, self.app_scope)
         return self._route
 
@@ -236,12 +236,12 @@ class Exchange:
         if not isinstance(self.verdict, Deny):
             self.verdict = deny
             self.decided_by = None
-        self._inside = True
+        self.refused_inside = True
 
     def _request(self) -> dict[str, Any]:
         """The request as the app's router first saw it."""
         scope: dict[str, Any] = {key: self._scope[key] for key in _ROUTED if key in self._scope}
-        scope.update(path=self._path, root_path=self.hall.own_root or self._root or "", path_params={})
+        scope.update(path=self.path, root_path=self.hall.own_root or self._root or "", path_params={})
         return scope
 
     @property

@@ -25,7 +25,7 @@ from narthex.events import EventBus
 from narthex.exchange import Exchange
 from narthex.messages import PAYLOADS, STARTS, is_event_stream, is_sound, kind_of, payload, size
 from narthex.stages import StageRunner
-from narthex.verdict import Answer, Deny
+from narthex.verdict import Answer, Deny, Header
 
 INTENT_UNRECORDED: Final = Deny(503, "intent_unrecorded", "a witness could not keep its record", retry_after=1)
 _UNRECORDED: Final = Deny(503, "outcome_unrecorded", "a witness could not keep its record", retry_after=1)
@@ -61,48 +61,45 @@ class Passage:
 
     Attributes:
         task: walks it, once the app has been entered; an app that does not notice its end is cancelled by it.
+        special: it is not only to be carried from the app to the server: a websocket, an answer of the house, an end.
         connected: the server has said `websocket.connect`.
         ending: how it is ended, once there is reason to think of it.
     """
 
+    # Every request pays for a slot and for what is put into it. What few of them need is an attribute of the class,
+    # until one of them needs it.
     __slots__ = (
+        "__dict__",
         "_headers",
-        "_long",
-        "_muted",
-        "_own",
         "_phase",
         "_receive",
         "_receiving",
-        "_refused",
-        "_replaced",
         "_send",
         "_terms",
-        "_turn",
-        "_woken",
-        "connected",
-        "ending",
         "exchange",
+        "special",
         "task",
     )
+    connected: bool = False
+    ending: Ending | None = None
+    _muted: bool = False
+    _own: bool = False
+    _refused: bool = False
+    _replaced: bool = False
+    _long: bool = False
+    _woken: "asyncio.Task[object] | None" = None
+    _turn: int = 0  # counts the answers of the house: a start that waits for a hook sees that one has come between
 
     def __init__(self, exchange: Exchange, receive: Receive, send: Send, terms: Terms) -> None:
         self.exchange = exchange
-        self.task: asyncio.Task[object] | None = None
-        self.connected = False
         self._receive = receive
         self._send = send
         self._terms = terms
         self._phase = _WAITING
-        self._muted = False
-        self._own = False
-        self._refused = False
-        self._replaced = False
-        self._long = False
         self._headers: Sequence[tuple[bytes, bytes]] = ()
-        self.ending: Ending | None = None
+        self.special = exchange.kind != "http"
+        self.task: asyncio.Task[object] | None = None
         self._receiving: asyncio.Task[object] | None = None
-        self._woken: asyncio.Task[object] | None = None
-        self._turn = 0  # counts the answers of the house: a start that waits for a hook sees that one has come between
 
     @property
     def started(self) -> bool:
@@ -164,31 +161,42 @@ class Passage:
         What is no message of such an exchange passes too: it is the server's to judge.
         """
         exchange = self.exchange
-        unusual = _DICT is not type(message) or self._muted or self._own or exchange.kind != "http"
-        if unusual or isinstance(exchange.verdict, Deny):
+        if self.special or exchange.refused_inside or _DICT is not type(message):
             return await self._send_any(message)
-        # Nearly all there is: the start of a response that nobody asks to see first, and its body.
+        # Nearly all there is: the start of a response that nobody has to be waited for, and its body.
         kind: object = message.get("type")
         if kind == "http.response.body":
-            exchange.bytes_out += size(message.get("body"))
-            if self._chunk_passes(message):
+            body: object = message.get("body")
+            exchange.bytes_out += len(body) if isinstance(body, bytes) else size(body)
+            if self._phase == _STARTED and not message.get("more_body"):
+                self._phase = _DONE
+                exchange.ended = self._terms.monotonic()
                 await self._send(message)
-        elif kind == "http.response.start" and self._phase == _WAITING and not exchange.plan.heard:
-            headers: Any = message.get("headers")
-            usual = _LIST is type(headers)
-            if not usual:
-                return await self._send_any(message)
-            exchange.status = message.get("status")
-            self._phase, self._headers = _STARTED, headers
-            try:
+            elif self._chunk_passes(message):
                 await self._send(message)
-            except _UNSENT:
-                self._phase = _WAITING
-                raise
-            if (exchange.identity is not None or self.ending is not None) and is_event_stream(headers):
-                self._begun(None)
-        else:
-            await self._send_any(message)
+            return None
+        plan = exchange.plan
+        headers: Any = message.get("headers")
+        usual = self._phase == _WAITING and not plan.witness and plan.dressed_at_once and _LIST is type(headers)
+        if kind != "http.response.start" or not usual:
+            return await self._send_any(message)
+        exchange.status = message.get("status")
+        if plan.respond:
+            extra = self._terms.runner.headers_at_once(exchange, plan.respond)
+            if self.special or exchange.refused_inside:  # by one of these hooks
+                dressed = await self._dressed(message, extra, kept=True, turn=0)  # type: ignore[unreachable]
+                return await self._begin_with(dressed, None)
+            if extra:
+                headers = [*headers, *extra]
+                message = {**message, "headers": headers}
+        self._phase, self._headers = _STARTED, headers
+        try:
+            await self._send(message)
+        except _UNSENT:
+            self._phase = _WAITING
+            raise
+        if (exchange.identity is not None or self.special) and is_event_stream(headers):
+            self._begun(None)
         return None
 
     async def _send_any(self, message: Message) -> None:
@@ -270,7 +278,8 @@ class Passage:
             return  # a wrapper walks a second time, and the client has its answer
         exchange = self.exchange
         direct = send == self.send  # nothing in between: no sender but this one is heard from here on
-        self._own, self._muted = True, direct
+        self.special = self._own = True
+        self._muted = direct
         self._turn += 1
         if record:
             exchange.verdict = verdict
@@ -311,10 +320,14 @@ class Passage:
             return
         exchange.status = message.get("status") if status is None else status
         if exchange.plan.witness or exchange.plan.respond:
-            dressed = await self._asked(message)
-            if dressed is None:
-                return
-            message = dressed
+            await self._begin_with(await self._asked(message), status)
+        else:
+            await self._begin_with(message, status)
+
+    async def _begin_with(self, message: Message | None, status: int | None) -> None:
+        """Send a start, where there is one to send after all."""
+        if message is None:
+            return
         headers: Any = message.get("headers", ())
         if type(headers) is not list and type(headers) is not tuple:  # an iterator can be read once only
             headers = list(headers)
@@ -338,6 +351,11 @@ class Passage:
         kept = not plan.witness or await self._terms.runner.witness(exchange, plan.witness)
         kept = kept or exchange.verdict is INTENT_UNRECORDED  # the refusal that says just that
         extra = await self._terms.runner.headers(exchange, plan.respond) if kept and plan.respond else ()
+        return await self._dressed(message, extra, kept=kept, turn=turn)
+
+    async def _dressed(self, message: Message, extra: Sequence[Header], *, kept: bool, turn: int) -> Message | None:
+        """Judge anew after hooks were asked; `turn` is that of the time before."""
+        exchange = self.exchange
         if self._turn != turn:
             return None
         deny = exchange.verdict
@@ -360,7 +378,7 @@ class Passage:
         """Write a refusal where the app, or an answer that may not leave, wanted to start."""
         exchange = self.exchange
         unrecorded = deny is _UNRECORDED
-        self._muted = self._refused = self._replaced = True
+        self.special = self._muted = self._refused = self._replaced = True
         self._turn += 1
         exchange.verdict, exchange.status = deny, deny.status
         plan = exchange.plan
@@ -397,7 +415,7 @@ class Passage:
         """A guard refused after the response had started: say no more, and leave it without its last chunk."""
         if self._muted:
             return
-        self._muted = True
+        self.special = self._muted = True
         exchange = self.exchange
         if isinstance(exchange.verdict, Deny):
             self._terms.runner.refused(exchange, exchange.verdict)
@@ -418,8 +436,9 @@ class Passage:
 
     def left(self) -> None:
         """The walk is over."""
-        if self.exchange.bytes_out and self.exchange.method == "HEAD":
-            self.exchange.bytes_out = 0  # whatever the app gave, the server sends no body (RFC 9110 §9.3.2)
+        exchange = self.exchange
+        if exchange.method == "HEAD":
+            exchange.bytes_out = 0  # whatever the app gave, the server sends no body (RFC 9110 §9.3.2)
         self._phase = _DONE
         self.task = None
         if self.ending is not None:
@@ -465,7 +484,7 @@ class Passage:
 
         Before the last message is sent: granian holds a close frame back for as long as a `receive` is pending.
         """
-        self._muted = True
+        self.special = self._muted = True
         if self._receiving is not None and self._woken is None:
             self._woken = self._receiving
             self._receiving.cancel()
@@ -486,6 +505,7 @@ class Passage:
 
     def _end(self) -> Ending:
         if self.ending is None:
+            self.special = True  # first: who ends it may be another thread
             self.ending = Ending(self, self._terms.events, self._terms.now)
         return self.ending
 

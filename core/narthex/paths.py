@@ -60,7 +60,7 @@ _ODD: Final = re.compile(
     r"|(?P<encoded>%(?:00|2[ef]|5c))",
     re.IGNORECASE,
 )
-_UNKNOWN: Final = object()  # equal to no raw path, None included
+UNKNOWN: Final = object()  # equal to no raw path, None included
 _KNOWN_PATHS: Final = 4096
 _LONGEST_KNOWN: Final = 256
 """Paths remembered as not odd, and the longest among them in characters: under 4 MB, whatever is asked."""
@@ -108,19 +108,23 @@ class KnownPaths:
 
     Args:
         own_root: the app's own prefix, as for `odd_path`.
+
+    Attributes:
+        even: decoded path to the raw one of those that are not odd; the same object always. It says nothing of a path
+            that may stand on a prefix.
     """
 
     def __init__(self, own_root: str = "") -> None:
         self._own_root = own_root
-        self._even: dict[str, bytes | None] = {}
+        self.even: dict[str, bytes | None] = {}
 
     def odd(self, scope: Scope) -> str | None:
         """Say what `odd_path` says. A path that may stand on a prefix is looked at each time."""
         path: str = scope["path"]
         raw: bytes | None = scope.get("raw_path")
-        even = self._even
+        even = self.even
         # Both spellings: what is even decoded may have been odd as it came.
-        if even.get(path, _UNKNOWN) == raw and not (self._own_root or scope.get("root_path")):
+        if even.get(path, UNKNOWN) == raw and not (self._own_root or scope.get("root_path")):
             return None
         why = odd_path(scope, self._own_root)
         if why is None and len(path) <= _LONGEST_KNOWN and (raw is None or len(raw) <= 3 * _LONGEST_KNOWN):

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from narthex.routing import Route
 
-Asking = Literal["odd", "admit", "authenticate", "vet", "authorize", "witness"]
-"""What is asked before the app: the stages, and whether the request can be read in one way only."""
+Asking = Literal["admit", "authenticate", "vet", "authorize", "witness"]
+"""The stages that are asked before the app."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +22,7 @@ class Step:
         hook: the stage.
         is_async: whether the call must be awaited; judged at boot.
         at_once: `is_async`, but it may give its answer itself instead of a coroutine.
+        prompt: what it gives may be an answer: it is plain, or `at_once`; worked out from the others.
         shadow: its Deny is counted and logged, and the walk goes on.
         timeout: seconds an async call may take, or None.
         where: "narthex.toml:12", the line of the plugin's table.
@@ -36,6 +37,10 @@ class Step:
     timeout: float | None = None
     where: str = ""
     at_once: bool = False
+    prompt: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompt", self.at_once or not self.is_async)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +62,8 @@ class Plan:
         open: credentials are optional here, and `authorize` is skipped.
         quiet: no access line, no span, not counted; refusals, errors and audit records are never quiet.
         asked: what is asked before the app, in order; worked out from the others.
-        heard: whether anybody is asked when a response starts; worked out from the others.
+        judged: whether `authorize` is among it; worked out too.
+        dressed_at_once, observed_at_once: no hook of `respond`, or of `observe`, has to be waited for; worked out too.
         guarded: the stages hold a guard, identifier or policy, so several credentials are refused.
         strict: odd paths are refused too.
         taken: the plugin endpoint that answers, or None where the app does.
@@ -80,17 +86,20 @@ class Plan:
     respond: tuple[Step, ...] = ()
     observe: tuple[Step, ...] = ()
     asked: tuple[Asking, ...] = field(init=False)
-    heard: bool = field(init=False)
+    judged: bool = field(init=False)
+    dressed_at_once: bool = field(init=False)
+    observed_at_once: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        may = self.taken is not None or self.allowed_methods or self.authorize
+        judged = bool(self.taken is not None or self.allowed_methods or self.authorize)
         asking: tuple[tuple[Asking, object], ...] = (
-            ("odd", self.guarded),
             ("admit", self.admit),
             ("authenticate", self.authenticate),
             ("vet", self.vet),
-            ("authorize", may),
+            ("authorize", judged),
             ("witness", self.witness),
         )
         object.__setattr__(self, "asked", tuple(stage for stage, wanted in asking if wanted))
-        object.__setattr__(self, "heard", bool(self.witness or self.respond))
+        object.__setattr__(self, "judged", judged)
+        object.__setattr__(self, "dressed_at_once", not any(step.is_async for step in self.respond))
+        object.__setattr__(self, "observed_at_once", not any(step.is_async for step in self.observe))

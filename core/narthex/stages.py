@@ -59,12 +59,16 @@ class StageRunner:
         """
         left = iter(steps)
         for step in left:
-            given = self._call(step, exchange)
-            if given is None:
-                continue
+            try:
+                given: Any = step.call(exchange)
+                if given is None and step.prompt:
+                    continue
+                given = _begun(given, step)
+            except BaseException as error:  # noqa: BLE001  as in `_call`
+                given = self._raised(error, step, exchange)
             if type(given) is Waiting:
                 return self._guard_later(given, step, left, exchange, forgive=forgive)
-            verdict = self._refusal(given, step, exchange, forgive=forgive)
+            verdict = None if given is None else self._refusal(given, step, exchange, forgive=forgive)
             if verdict is not None:
                 return verdict
         return None
@@ -92,7 +96,12 @@ class StageRunner:
         """Ask identifiers in order until one knows the caller, and put the identity on the exchange."""
         left = iter(steps)
         for step in left:
-            given = self._call(step, exchange)
+            try:
+                given: Any = step.call(exchange)
+                if type(given) is not Identity or not step.prompt:
+                    given = _begun(given, step)
+            except BaseException as error:  # noqa: BLE001  as in `_call`
+                given = self._raised(error, step, exchange)
             if isinstance(given, Identity):
                 exchange.identity = given
                 return None
@@ -123,15 +132,19 @@ class StageRunner:
             steps: `authorize`.
             known: whether an identifier is installed, so that an anonymous caller can do better: 401 instead of 403.
         """
-        left = iter(steps)
-        step = next(left, None)
-        if step is None:
+        if not steps:
             return None
-        given = self._call(step, exchange)
+        step = steps[0]
+        try:
+            given: Any = step.call(exchange)
+            if type(given) is not Allow or not step.prompt:
+                given = _begun(given, step)
+        except BaseException as error:  # noqa: BLE001  as in `_call`
+            given = self._raised(error, step, exchange)
         if type(given) is Allow and len(steps) == 1 and not step.shadow:  # nearly always: there is nothing to add up
             allowed(exchange, step, given)
             return None
-        return self._poll(exchange, given, step, left, Votes(known=known))
+        return self._poll(exchange, given, step, iter(steps[1:]), Votes(known=known))
 
     def _poll(self, exchange: Exchange, given: Any, step: Step, left: Iterator[Step], votes: Votes) -> Given:
         while True:
@@ -192,15 +205,26 @@ class StageRunner:
                     given = await timed(given, step.timeout)
                 if given:
                     fields.extend(_checked(given))
-            except asyncio.CancelledError as error:
-                if _is_cancelled():
-                    raise
-                self._failed(step, exchange, error)
-            except _ENDS:
-                raise
             except BaseException as error:  # noqa: BLE001  whatever a plugin raises
-                self._failed(step, exchange, error)
+                self._not_dressed(error, step, exchange)
         return fields
+
+    def headers_at_once(self, exchange: Exchange, steps: Sequence[Step]) -> list[Header]:
+        """The same where none of them has to be waited for."""
+        fields: list[Header] = []
+        for step in steps:
+            try:
+                given = step.call(exchange)
+                if given:
+                    fields.extend(_checked(given))
+            except BaseException as error:  # noqa: BLE001
+                self._not_dressed(error, step, exchange)
+        return fields
+
+    def _not_dressed(self, error: BaseException, step: Step, exchange: Exchange) -> None:
+        if _is_end(error):
+            raise error
+        self._failed(step, exchange, error)
 
     async def observe(self, exchange: Exchange, steps: Sequence[Step]) -> None:
         """Tell every observer, whatever the others do; a cancellation is passed on after the last."""
@@ -212,40 +236,56 @@ class StageRunner:
                     await timed(given, step.timeout)
                 elif given is not None:
                     self._nonsense(step, exchange, given)
-            except asyncio.CancelledError as error:
-                if _is_cancelled():
-                    cancelled = error
-                else:
-                    self._failed(step, exchange, error)
-            except _ENDS:
-                raise
             except BaseException as error:  # noqa: BLE001
-                self._failed(step, exchange, error)
+                cancelled = self._not_observed(error, step, exchange) or cancelled
         if cancelled is not None:
             raise cancelled
+
+    def observe_at_once(self, exchange: Exchange, steps: Sequence[Step]) -> None:
+        """The same where none of them has to be waited for."""
+        cancelled: asyncio.CancelledError | None = None
+        for step in steps:
+            try:
+                given = step.call(exchange)
+                if given is not None:
+                    self._nonsense(step, exchange, given)
+            except BaseException as error:  # noqa: BLE001
+                cancelled = self._not_observed(error, step, exchange) or cancelled
+        if cancelled is not None:
+            raise cancelled
+
+    def _not_observed(self, error: BaseException, step: Step, exchange: Exchange) -> asyncio.CancelledError | None:
+        """Count the fault; a cancellation of the task comes back, what ends the process is raised."""
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            return error
+        if isinstance(error, _ENDS):
+            raise error
+        self._failed(step, exchange, error)
+        return None
 
     def _call(self, step: Step, exchange: Exchange) -> Any:
         """What the hook answers, a `Waiting` where it has not yet; a fault of it is a Deny.
 
-        No coroutine: nearly every hook answers at once, and one more to await costs each of them 0.1 µs.
+        No coroutine: nearly every hook answers at once, and one more to await costs each of them 0.1 µs. The stages
+        that nearly every request passes have the same lines in their loops, since a call costs as much.
         """
         try:
-            given: Any = step.call(exchange)
-            waits = step.is_async and (_COROUTINE is type(given) or not step.at_once)
-            return begin(given, step.timeout) if waits else given
-        except BaseException as error:
-            if _is_end(error):
-                raise
-            return self._fault(step, exchange, error)
+            return _begun(step.call(exchange), step)
+        except BaseException as error:  # noqa: BLE001  raised again where it is no fault of the hook
+            return self._raised(error, step, exchange)
+
+    def _raised(self, error: BaseException, step: Step, exchange: Exchange) -> Deny:
+        """What a hook has raised is a Deny, but for what ends the task or the process."""
+        if _is_end(error):
+            raise error
+        return self._fault(step, exchange, error)
 
     async def _end(self, waiting: Waiting, step: Step, exchange: Exchange) -> Any:
         """What the hook answers in the end."""
         try:
             return await waiting.end()
-        except BaseException as error:
-            if _is_end(error):
-                raise
-            return self._fault(step, exchange, error)
+        except BaseException as error:  # noqa: BLE001  the same
+            return self._raised(error, step, exchange)
 
     def _nonsense(self, step: Step, exchange: Exchange, given: object) -> Deny:
         _discard(given)
@@ -313,6 +353,12 @@ class StageRunner:
     def _publish(self, kind: type[Event], make: Callable[[], Event]) -> None:
         if self._events.wanted(kind):
             self._events.publish(make())
+
+
+def _begun(given: Any, step: Step) -> Any:
+    """What a hook has given: its answer, or a `Waiting` where it has to be waited for."""
+    waits = step.is_async and (_COROUTINE is type(given) or not step.at_once)
+    return begin(given, step.timeout) if waits else given
 
 
 async def settled(given: Given) -> Deny | Answer | None:

@@ -93,7 +93,15 @@ def _unobserved(patch: pytest.MonkeyPatch) -> None:
         if task is None or not task.cancelling():
             await observe(self, exchange, steps)
 
+    at_once = StageRunner.observe_at_once
+
+    def lost_at_once(self: StageRunner, exchange: Exchange, steps: Any) -> None:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            at_once(self, exchange, steps)
+
     patch.setattr(StageRunner, "observe", lost)
+    patch.setattr(StageRunner, "observe_at_once", lost_at_once)
 
 
 @_planted("a cancellation counts as a hook's fault")

@@ -43,6 +43,7 @@ class Access:
         self._permissions = RolePermissions(roles, settings.grants, settings.unlimited, lambda: self._grants.stale)
         words = Words(self._of_rule, self._of_default)
         self._policy = Policy(Rulebook(rules_of(settings)), settings.default, self._permissions, self._grants, words)
+        self._decide = self._policy.decide
         denials = house.metrics.counter(
             "narthex_access_denials_total", "Refusals by rule, and would-be ones.", ("instance", "rule", "shadow")
         )
@@ -79,7 +80,7 @@ class Access:
     @hookimpl
     def authorize(self, exchange: Exchange) -> Allow | Deny:
         """Say whether this is allowed; see `Policy.decide`."""
-        return self._policy.decide(exchange.method, exchange.route_path, exchange.identity)
+        return self._decide(exchange.method, exchange.route_path, exchange.identity)
 
     @asynccontextmanager
     async def visited(self) -> AsyncGenerator[StoredGrants]:

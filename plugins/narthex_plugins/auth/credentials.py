@@ -12,10 +12,11 @@ methods that change something, and for every websocket, the browser's own word f
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 from narthex.asgi import Headers
+from narthex.exchange import Exchange
 from narthex.verdict import Deny
 
 SUBPROTOCOL: Final = "narthex.bearer."
@@ -65,11 +66,16 @@ class Reader:
     Args:
         cookies: names of the session cookie, as a `CookieJar` has them.
         origins: from which a request may come beside the site's own.
+
+    Attributes:
+        hint: stands in every name of the cookie.
+        header: "header", a string that only identities read here have in `via`: theirs is the request's one credential.
     """
 
     def __init__(self, cookies: Sequence[str], origins: Collection[str]) -> None:
         self._cookies = frozenset(cookies)
-        self._hint = cookies[0].removeprefix("__Host-").encode()  # stands in every one of the names
+        self.hint = cookies[0].removeprefix("__Host-").encode()
+        self.header = cast("Via", str(b"header", "ascii"))  # an object of its own, unlike a literal
         self._origins = frozenset(origin.lower() for origin in origins)
 
     def read(self, headers: Headers, subprotocols: Sequence[str] = ()) -> Credential | Deny | None:
@@ -84,7 +90,7 @@ class Reader:
                 token = rest.strip(" ")
                 if not _B64TOKEN.fullmatch(token):
                     return MALFORMED
-                found.append(Token(token, "header"))
+                found.append(Token(token, self.header))
         if "cookie" in headers:
             found += [Cookie(value) for value in self._session_cookies(headers)]
         found += [Token(one[len(SUBPROTOCOL) :], "websocket") for one in subprotocols if one.startswith(SUBPROTOCOL)]
@@ -92,11 +98,11 @@ class Reader:
             return AMBIGUOUS
         return found[0] if found else None
 
-    def may_have_cookie(self, headers: Headers) -> bool:
+    def may_have_cookie(self, exchange: Exchange) -> bool:
         """Whether a session cookie may be there; False is certain. Costs a look-up and a search of the value."""
-        first = headers.first(b"cookie")
-        # Of a field that came several times the index has the first: any other may hold it.
-        return first is not None and (first.find(self._hint) >= 0 or headers.repeated)  # `in` takes twice as long
+        first = exchange.field(b"cookie")
+        # `in` takes twice as long. Of a field that came several times this is the first: any other may hold it.
+        return first is not None and (first.find(self.hint) >= 0 or (exchange.names or exchange.look()).repeated)
 
     def is_own(self, headers: Headers, scheme: str, host: str) -> bool:
         """Whether the browser says that the request was made by a page of ours.
@@ -119,7 +125,7 @@ class Reader:
         """The header fields without the session cookie, everything else as it came."""
         kept: list[tuple[bytes, bytes]] = []
         for name, value in raw:
-            if name.lower() != b"cookie" or self._hint not in value:
+            if name.lower() != b"cookie" or self.hint not in value:
                 kept.append((name, value))
                 continue
             pairs = [pair for pair in value.split(b";") if _name(pair) not in self._cookies]
@@ -130,7 +136,7 @@ class Reader:
     def _session_cookies(self, headers: Headers) -> list[str]:
         found: list[str] = []
         for name, value in headers.raw:
-            if name.lower() == b"cookie" and self._hint in value:
+            if name.lower() == b"cookie" and self.hint in value:
                 pairs = (pair for pair in value.split(b";") if _name(pair) in self._cookies)
                 found += [pair.partition(b"=")[2].strip(b" \t").decode("latin-1") for pair in pairs]
         return found

@@ -95,6 +95,7 @@ class Identifier:
     def __init__(self, places: Places) -> None:
         self._at = places
         self._tokens = places.tokens
+        self._known = places.tokens.known.get
         self._now = places.clock.now
         self._has_cookie = places.reader.may_have_cookie
         self.users: UserSource | None = None
@@ -102,15 +103,18 @@ class Identifier:
 
     def known(self, exchange: Exchange) -> Identity | None:
         """The usual case: nothing but a token in its header, seen before. One hash, one look-up, no I/O."""
-        headers = exchange.headers
-        field = headers.first(b"authorization")
-        if field is None or exchange.kind != "http" or self._has_cookie(headers):
+        field = exchange.field(b"authorization")
+        if field is None or exchange.kind != "http" or self._has_cookie(exchange):
             return None
-        now, digest = self._now(), _FRESH.copy()
+        digest = _FRESH.copy()
         digest.update(field)
-        known = self._tokens.get(digest.digest(), now)
+        known = self._known(digest.digest())
         if known is None:
             return None
+        now = self._now()
+        if now >= known.until:
+            return None  # and whoever looks again finds it over
+        known.used = True
         return known.identity if now < known.touch else self._met(known, exchange)
 
     async def identify(self, exchange: Exchange) -> Identity | Deny | None:

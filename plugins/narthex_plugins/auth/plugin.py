@@ -133,7 +133,7 @@ class Auth:
     @hookimpl
     def wrap(self) -> Inside:
         """Take the credential away from what the app sees."""
-        return Inside(lambda app: Hidden(app, self._reader))
+        return Inside(lambda app: Hidden(app, self._reader).call)
 
     @hookimpl
     async def start(self) -> None:

@@ -38,15 +38,18 @@ class Verified:
     Args:
         size: how many it holds.
         now: the wall clock, which `exp` is told by.
+
+    Attributes:
+        known: all of them by digest, those that are over included; the same object always.
     """
 
     def __init__(self, size: int, now: Callable[[], float]) -> None:
-        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self.known: OrderedDict[bytes, Known] = OrderedDict()
         self._size = size
         self._now = now
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self.known)
 
     def get(self, digest: bytes, now: float | None = None) -> Known | None:
         """Who it was, if that was found out and still holds. Cost: one look-up, one look at the clock where not given.
@@ -55,30 +58,30 @@ class Verified:
             digest: of the credential.
             now: seconds since the epoch, where the caller has just looked.
         """
-        known = self._known.get(digest)
+        known = self.known.get(digest)
         if known is None:
             return None
         if (self._now() if now is None else now) < known.until:
             known.used = True
             return known
-        del self._known[digest]
+        del self.known[digest]
         return None
 
     def put(self, digest: bytes, known: Known) -> None:
         """Remember; an older one may have to go."""
-        self._known[digest] = known
-        self._known.move_to_end(digest)
+        self.known[digest] = known
+        self.known.move_to_end(digest)
         spared = 0
-        while len(self._known) > self._size:
-            oldest, old = self._known.popitem(last=False)
+        while len(self.known) > self._size:
+            oldest, old = self.known.popitem(last=False)
             if old.used and spared < _SPARED:
                 old.used, spared = False, spared + 1
-                self._known[oldest] = old
+                self.known[oldest] = old
 
     def forget(self, which: Callable[[Identity], bool]) -> None:
         """Forget some. Looks at all of them, which is rare."""
-        for digest in [digest for digest, known in self._known.items() if which(known.identity)]:
-            del self._known[digest]
+        for digest in [digest for digest, known in self.known.items() if which(known.identity)]:
+            del self.known[digest]
 
     def forget_sessions(self, ids: Iterable[str]) -> None:
         """Forget whoever came by one of these sessions."""
@@ -88,4 +91,4 @@ class Verified:
 
     def clear(self) -> None:
         """Forget all."""
-        self._known.clear()
+        self.known.clear()

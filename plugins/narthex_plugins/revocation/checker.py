@@ -47,7 +47,8 @@ class Checker:
             now: `clock.now()`; where it was set back, what was forgotten may matter again.
             mark: the link's.
         """
-        return self._lease.holds(boottime, mark) and now >= self._entries.horizon
+        lease = self._lease  # `Lease.holds`, here: one call less for every request
+        return lease.began <= boottime < lease.until and mark == lease.mark and now >= self._entries.horizon
 
     def judge(self, identity: Identity, now: float) -> Deny | None:
         """Refuse what was revoked, by a list that is current.

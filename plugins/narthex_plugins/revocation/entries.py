@@ -57,28 +57,27 @@ class Revocation:
 
 
 class Times:
-    """Names and their times, the greatest of each; found by name, dropped by time."""
+    """Names and their times, the greatest of each; found by name, dropped by time.
 
-    __slots__ = ("_due", "_keep", "_times")
+    Attributes:
+        times: the names themselves, for looking up.
+    """
+
+    __slots__ = ("_due", "_keep", "times")
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
-        self._times: dict[str, int] = {}
+        self.times: dict[str, int] = {}
         self._due: dict[int, list[str]] = {}
 
     def __len__(self) -> int:
-        return len(self._times)
-
-    @property
-    def get(self) -> "dict[str, int]":
-        """The names themselves, for looking up."""
-        return self._times
+        return len(self.times)
 
     def add(self, name: str, time: int) -> None:
         """Remember until `keep` seconds after `time`."""
-        if time <= self._times.get(name, -1):
+        if time <= self.times.get(name, -1):
             return
-        self._times[name] = time
+        self.times[name] = time
         self._due.setdefault(-(-(time + self._keep) // _BUCKET), []).append(name)
 
     def drop(self, until: int, most: int) -> int:
@@ -89,14 +88,14 @@ class Times:
             while names and looked < most:
                 name = names.pop()
                 looked += 1
-                time = self._times.get(name)
+                time = self.times.get(name)
                 if time is not None and time + self._keep <= until:  # else it was revoked again, for longer
-                    del self._times[name]
+                    del self.times[name]
             if names:
                 break
             del self._due[bucket]
-        if not self._times:
-            self._times, self._due = {}, {}  # a dict that was emptied keeps its size
+        if not self.times:
+            self.times, self._due = {}, {}  # a dict that was emptied keeps its size
         return looked
 
 
@@ -162,14 +161,14 @@ class Entries:
         """
         issuer = identity.issuer
         tokens = self._tokens.get(issuer)
-        if tokens is not None and identity.token_id in tokens.get:
+        if tokens is not None and identity.token_id in tokens.times:
             return "token"
         sessions = self._sessions.get(issuer)
-        if sessions is not None and identity.session_id in sessions.get:
+        if sessions is not None and identity.session_id in sessions.times:
             return "session"
         subjects = self._subjects.get(issuer)
         if subjects is not None:
-            cut = subjects.get.get(identity.subject)
+            cut = subjects.times.get(identity.subject)
             if cut is not None and (identity.issued_at is None or identity.issued_at < cut):
                 return "subject"
         if self._cuts:

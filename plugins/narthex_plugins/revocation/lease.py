@@ -25,15 +25,20 @@ class Lease:
 
     Args:
         seconds: it lasts, from the beginning of a look.
+
+    Attributes:
+        began: when the look began that it goes by.
+        until: it has run out.
+        mark: of the link, when that look began.
     """
 
-    __slots__ = ("_floor", "_mark", "_until", "began", "seconds")
+    __slots__ = ("_floor", "began", "mark", "seconds", "until")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.began = float("-inf")
-        self._until = float("-inf")
-        self._mark = 0
+        self.until = float("-inf")
+        self.mark = 0
         self._floor = float("-inf")
 
     def holds(self, now: float, mark: int) -> bool:
@@ -43,7 +48,7 @@ class Lease:
             now: read for this check, after it began.
             mark: of the link, likewise.
         """
-        return self.began <= now < self._until and mark == self._mark
+        return self.began <= now < self.until and mark == self.mark
 
     def renew(self, began: float, mark: int) -> None:
         """A complete look has ended.
@@ -53,7 +58,7 @@ class Lease:
             mark: of the link, read before that too.
         """
         if began > self._floor:  # at the same tick nobody can say which was first
-            self.began, self._until, self._mark = began, began + self.seconds, mark
+            self.began, self.until, self.mark = began, began + self.seconds, mark
 
     def end(self, now: float = float("-inf")) -> None:
         """The list is known to lack something.
@@ -62,7 +67,7 @@ class Lease:
             now: where this is known from somewhere else than the log: a look that began before may not have read it.
         """
         self._floor = max(self._floor, now)
-        self.began = self._until = float("-inf")
+        self.began = self.until = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
