@@ -209,18 +209,23 @@ def _tell(report: Report) -> None:
         typer.echo(f"     {report.records} records before it are as they were recorded")
         return
     left = report.records - report.covered
-    says = f"{report.records} records in {report.chains} chains, {report.checkpoints} checkpoints"
+    counted = (report.records, "record"), (report.chains, "chain"), (report.checkpoints, "checkpoint")
+    says = ", ".join(_many(*one) for one in counted)
     typer.echo(f"{paint('good', 'green')}: {says}")
     if report.first:
         typer.echo(f"      from position {report.first} on; those before were let go by a checkpoint")
     if left:
         typer.echo(f"      {left} of them are not covered by a checkpoint yet")
     if report.unknown_count:
-        typer.echo(f"{report.unknown_count} intents without a known outcome:")
+        typer.echo(f"{_many(report.unknown_count, 'intent')} without a known outcome:")
         for one in report.unknown[:_SHOWN]:
             typer.echo(f"      {one.position}  {one.time}  {one.action}  request {one.request_id}")
         if report.unknown_count > _SHOWN:
             typer.echo("      ... --json lists 1,000 of them")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _document(report: Report) -> dict[str, object]:
