@@ -17,9 +17,11 @@ MORE: Final[dict[str, dict[str, Any]]] = {
     "alerts": {"settings": {"evaluate": False}},  # it has nothing to look at when it is alone
     "audit": {"second": {"path": "/second"}},
     "auth": {"second": {"path": "/second", "jwks": "/second/jwks.json", "cookie": "second"}},
+    "events": {"second": {"path": "/second"}},
     "guestbook": {"second": {"path": "/second"}},
     "health": {"second": {"live": "/second/healthz", "ready": "/second/readyz"}},
     "revocation": {"second": {"path": "/second/revocations", "sessions": "/second/sessions"}},
+    "notifications": {"second": {"path": "/second"}},
     "metrics": {"second": {"path": "/second"}},
     "logging": {
         "settings": {"output": "first.jsonl"},
