@@ -100,6 +100,9 @@ class Exchange:
         "verdict",
     )
 
+    method: str
+    path: str
+
     def __init__(
         self,
         scope: Scope,
@@ -115,8 +118,8 @@ class Exchange:
         self.hall = hall
         self.started = started
         # Routers write to the scope: a mount sets root_path, Litestar the path.
-        self.method: str = scope.get("method", "") if kind == "http" else "WEBSOCKET"
-        self.path: str = scope["path"]
+        self.method = scope.get("method", "") if kind == "http" else "WEBSOCKET"
+        self.path = scope["path"]
         self._root: str | None = scope.get("root_path")
         self.identity: Identity | None = None
         self.verdict: Verdict | None = None
@@ -192,7 +195,7 @@ class Exchange:
         return None if place is None else self._fields[place][1]
 
     def look(self) -> Names:
-        """Look at the names of the request header fields, as whoever finds `names` None does."""
+        """Look at the names of the request header fields, as whoever finds `names` None does; core's own."""
         fields: list[tuple[bytes, bytes]]
         self._fields = fields = [*self._scope["headers"]]  # a copy: an app may write to the list
         names = known_names.get(b"\n".join(map(name_of, fields)))  # what `names_of` does first: a call less
