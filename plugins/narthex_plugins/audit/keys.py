@@ -11,7 +11,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from narthex.sealing import Sealer
+from narthex.sealing import SealBroken, Sealer
 from narthex_plugins.audit.tables import keys
 
 _LENGTH: Final = 32
@@ -82,3 +82,21 @@ def open_keys(sealer: Sealer, instance: str, sealed: bytes) -> LogKeys:
 def purpose(instance: str) -> bytes:
     """What the seal is bound to."""
     return f"audit log keys\0{instance}".encode()
+
+
+def reseal_keys(connection: Connection, instance: str, old: Sealer, new: Sealer, now: str) -> bool:
+    """Seal the keys of a log anew; a job of the writer. False where they are under the new secret key already.
+
+    Raises:
+        SealBroken: they open under neither secret key.
+    """
+    row = last_keys(connection, instance)
+    if row is None:
+        return False
+    try:
+        new.open(bytes(row["sealed"]), purpose(instance))
+    except SealBroken:
+        plain = old.open(bytes(row["sealed"]), purpose(instance))
+        add_keys(connection, instance, new, plain, now, row["number"] + 1)
+        return True
+    return False

@@ -177,10 +177,16 @@ class Audit:
         Raises:
             StartError: the store cannot be opened.
         """
-        await self._store.start()
-        try:
+        async with self.opened() as reader:
             if self._trail.pseudonyms is not None:
                 await self._trail.look()  # by the log's keys people are found
+            yield reader
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Reader]:
+        """As `visited`, where the log's keys cannot be opened yet."""
+        await self._store.start()
+        try:
             yield self._reader
         finally:
             await self._store.stop()

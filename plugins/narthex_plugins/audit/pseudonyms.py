@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from narthex.sealing import SealBroken, Sealer
 from narthex.secrets import Secret
@@ -136,22 +136,23 @@ class Pseudonyms:
         own = (subjects.c.instance == self._instance) & (subjects.c.subject == digest)
         sealed = connection.execute(select(subjects.c.sealed).where(own)).scalar()
         if sealed is not None:
-            return self._sealer.open(bytes(sealed), self._purpose(digest))
+            return self._sealer.open(bytes(sealed), purpose(self._instance, digest))
         key = os.urandom(32)
-        row = {"instance": self._instance, "subject": digest, "sealed": self._sealer.seal(key, self._purpose(digest))}
+        row = {
+            "instance": self._instance,
+            "subject": digest,
+            "sealed": self._sealer.seal(key, purpose(self._instance, digest)),
+        }
         connection.execute(insert(subjects).values(row))
         return key
 
     def _value(self, row: Any) -> str:
         try:
-            key = self._sealer.open(bytes(row.key), self._purpose(bytes(row.subject)))
+            key = self._sealer.open(bytes(row.key), purpose(self._instance, bytes(row.subject)))
             sealer = Sealer(Secret(key.hex()))
             return sealer.open(bytes(row.sealed), row.kind.encode()).decode()
         except SealBroken:
             return str(row.pseudonym)
-
-    def _purpose(self, digest: bytes) -> bytes:
-        return f"audit subject\0{self._instance}\0{digest.hex()}".encode()
 
     def _search(self, kind: str, value: str) -> bytes:
         return _hmac(self.searching, kind, value)
@@ -159,3 +160,27 @@ class Pseudonyms:
 
 def _hmac(key: bytes, kind: str, value: str) -> bytes:
     return hmac.digest(key, f"{kind}\0{value}".encode(), "sha256")
+
+
+def purpose(instance: str, digest: bytes) -> bytes:
+    """What the seal of a person's key is bound to."""
+    return f"audit subject\0{instance}\0{digest.hex()}".encode()
+
+
+def reseal_people(connection: Connection, instance: str, old: Sealer, new: Sealer) -> int:
+    """Seal everybody's key anew; a job of the writer. How many there were.
+
+    Raises:
+        SealBroken: one opens under neither secret key.
+    """
+    found = select(subjects.c.subject, subjects.c.sealed).where(subjects.c.instance == instance)
+    done = 0
+    for row in connection.execute(found).all():
+        bound = purpose(instance, bytes(row.subject))
+        try:
+            new.open(bytes(row.sealed), bound)
+        except SealBroken:
+            sealed = new.seal(old.open(bytes(row.sealed), bound), bound)
+            own = (subjects.c.instance == instance) & (subjects.c.subject == row.subject)
+            done += connection.execute(update(subjects).where(own).values(sealed=sealed)).rowcount
+    return done

@@ -44,6 +44,7 @@ class Trail:
     Attributes:
         log: 32 hex digits that name the log; "" before `start`.
         pseudonyms: as given.
+        sealer: as given.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Trail:
         self.pseudonyms = pseudonyms
         self._chains: dict[int, str] = {}
         self._shapes: dict[tuple[str, int], Rows] = {}
-        self._sealer = sealer
+        self.sealer = sealer
         self._keys: LogKeys | None = None
         self.log = ""
 
@@ -132,7 +133,7 @@ class Trail:
 
     def _open(self, sealed: bytes) -> LogKeys:
         try:
-            return open_keys(self._sealer, self.instance, sealed)
+            return open_keys(self.sealer, self.instance, sealed)
         except SealBroken as error:
             raise StartError(f"the keys of the log of {self.instance} cannot be opened: {error}") from error
 
@@ -160,7 +161,7 @@ class Trail:
         return records if self.pseudonyms is None else self.pseudonyms.stand_in(connection, records)
 
     def _begin(self, connection: Connection, new: bytes, now: str) -> tuple[str, bytes]:
-        sealed = put_keys(connection, self.instance, self._sealer, new, now)
+        sealed = put_keys(connection, self.instance, self.sealer, new, now)
         found = connection.execute(select(logs.c.log).where(logs.c.instance == self.instance)).scalar()
         if found is not None:
             return str(found), sealed

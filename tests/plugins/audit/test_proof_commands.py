@@ -173,3 +173,17 @@ def test_a_file_of_checkpoints_that_holds_something_else_is_refused(directory: P
     assert "line 1 holds no checkpoint" in str(run("verify", "--checkpoints", "odd").exception)
     (directory / "odd").write_text('INFO audit checkpoint {"a": 1}\n')
     assert "line 1 is no checkpoint" in str(run("verify", "--checkpoints", "odd").exception)
+
+
+def test_the_keys_are_sealed_anew_under_another_secret_key(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORMER", KEY)
+    new = "n" * 40
+    before = run("key").output
+    assert "another secret key" in str(run("verify", key=new).exception)
+    done = run("reseal", "--old-env", "FORMER", key=new)
+    assert (done.exit_code, "8 seals made anew" in done.output) == (0, True), done.output
+    assert run("verify", key=new).exit_code == 0
+    assert run("key", key=new).output == before
+    assert len(json.loads(run("list", "--json", "--actor", "user1", key=new).output)["records"]) > 3
+    assert "0 seals" in run("reseal", "--old-env", "FORMER", key=new).output
+    assert "nothing was changed" in str(run("reseal", "--old-env", "FORMER", key="x" * 40).exception)

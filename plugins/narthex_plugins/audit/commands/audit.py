@@ -2,7 +2,7 @@
 
 import typer
 
-from narthex_plugins.audit.commands.erasing import erase
+from narthex_plugins.audit.commands.erasing import erase, reseal
 from narthex_plugins.audit.commands.looking import export, list_
 from narthex_plugins.audit.commands.proving import key, prove, verify
 
@@ -28,3 +28,4 @@ audit.command()(verify)
 audit.command()(prove)
 audit.command()(key)
 audit.command()(erase)
+audit.command()(reseal)

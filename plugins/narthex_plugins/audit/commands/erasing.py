@@ -1,4 +1,4 @@
-"""`narthex audit erase`: have the log say nothing of a person any more, and be as whole as before."""
+"""`narthex audit erase` and `reseal`: have the log forget a person, and keep its keys under another secret key."""
 
 import time
 from typing import Annotated
@@ -6,13 +6,17 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from narthex.commands.former import OldEnv, OldFile, former
 from narthex.commands.options import DEFAULT, ConfigPath
 from narthex.commands.terminal import paint
 from narthex.commands.visiting import Instance, visit, who
 from narthex.errors import ConfigError
+from narthex.sealing import SealBroken, Sealer
 from narthex.serve.exits import Exit
+from narthex_plugins.audit.keys import reseal_keys
 from narthex_plugins.audit.plugin import Audit
-from narthex_plugins.audit.record import make
+from narthex_plugins.audit.pseudonyms import reseal_people
+from narthex_plugins.audit.record import make, timestamp
 from narthex_plugins.audit.tables import tables
 
 
@@ -33,6 +37,32 @@ def erase(
         typer.echo("the log has no pseudonym for this person", err=True)
         raise typer.Exit(Exit.FINDING)
     typer.echo(f"{paint('erased', 'green')}: {count} pseudonym{'' if count == 1 else 's'} stand for nobody now")
+
+
+def reseal(
+    old_env: OldEnv = "", old_file: OldFile = None, instance: Instance = "", config: ConfigPath = DEFAULT
+) -> None:
+    """Seal the keys of the log anew, after `[narthex] secret_key` has been changed.
+
+    The keys stay the same, and servers that run go on; the next start needs the new secret key.
+    """
+    old = Sealer(former(old_env, old_file))
+
+    async def work(plugin: Audit) -> int:
+        async with plugin.opened() as reader:
+            new, now = plugin.trail.sealer, timestamp(time.time())
+
+            def job(connection: Connection) -> int:
+                keys = reseal_keys(connection, reader.instance, old, new, now)
+                return int(keys) + reseal_people(connection, reader.instance, old, new)
+
+            return await reader.store.write(job)
+
+    try:
+        done = visit(config, instance, Audit, tables, work)
+    except SealBroken as error:
+        raise ConfigError(f"nothing was changed: {error}") from error
+    typer.echo(f"{done} seal{'' if done == 1 else 's'} {paint('made anew', 'green')}")
 
 
 async def _erase(plugin: Audit, subject: str) -> int:

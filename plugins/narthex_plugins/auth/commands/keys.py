@@ -1,19 +1,17 @@
 """`narthex keys`: the signing keys in the store. Servers that run follow within a second; none has to be restarted."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from sqlalchemy import Connection, RowMapping, insert
 
+from narthex.commands.former import OldEnv, OldFile, former
 from narthex.commands.options import DEFAULT, ConfigPath
 from narthex.commands.terminal import paint
-from narthex.config import Secret
 from narthex.errors import ConfigError
 from narthex.sealing import SealBroken, Sealer
 from narthex.serve.exits import Exit
@@ -133,12 +131,8 @@ def withdraw(
 
 @keys.command(name="reseal")
 def reseal_(
-    old_env: Annotated[
-        str, typer.Option("--old-env", metavar="NAME", help="Environment variable with the former secret key.")
-    ] = "",
-    old_file: Annotated[
-        Path | None, typer.Option("--old-file", metavar="FILE", help="File with the former secret key.")
-    ] = None,
+    old_env: OldEnv = "",
+    old_file: OldFile = None,
     instance: Instance = "",
     config: ConfigPath = DEFAULT,
 ) -> None:
@@ -147,7 +141,7 @@ def reseal_(
     The keys stay the same, and servers that run go on; the next start needs the new secret key.
     """
     opened = open_plugin(config, instance)
-    old, new = Sealer(_former(old_env, old_file)), _sealer(opened)
+    old, new = Sealer(former(old_env, old_file)), _sealer(opened)
     try:
         done = opened.write(lambda connection: reseal(connection, opened.instance, old, new))
     except SealBroken as error:
@@ -192,18 +186,3 @@ def _sealer(opened: Opened) -> Sealer:
     if secret is None:
         raise ConfigError("[narthex] secret_key is not set", hint="it is what the keys in the store are sealed under")
     return Sealer(secret)
-
-
-def _former(old_env: str, old_file: Path | None) -> Secret:
-    if bool(old_env) == (old_file is not None):
-        raise ConfigError("say where the former secret key is", hint="--old-env NAME or --old-file FILE")
-    if old_file is None:
-        text = os.environ.get(old_env, "")
-    else:
-        try:
-            text = old_file.read_text().removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{old_file} cannot be read: {error}") from None
-    if not text:
-        raise ConfigError("the former secret key is empty")
-    return Secret(text)
