@@ -4,9 +4,12 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from narthex.testing import Client, config
 from narthex_plugins.tracing.exporting import Pipeline
 from narthex_plugins.tracing.settings import TracingSettings
 from tests.plugins.tracing.collector import FAULTS, LIMIT, Collector, collector
@@ -97,3 +100,27 @@ def test_what_finds_no_room_is_counted_and_the_latest_are_kept(
     taken.released.set()
     assert asyncio.run(pipeline.close(60)) == 30
     assert [span.name for span in taken.spans] == ["first", *(str(number) for number in range(30, 50))]
+
+
+def test_probes_and_figures_tell_what_becomes_of_spans(
+    taken: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+    tables = config(tracing={"endpoint": taken.url}, metrics={"directory": str(tmp_path)})
+    with Client(config=tables) as client:
+        plugin: Any = next(guest.plugin for guest in client.house.guests if guest.name == "tracing")
+
+        def told() -> dict[str, float]:
+            page = client.get("/api/metrics").body.decode()
+            lines = [line.rpartition(" ") for line in page.splitlines() if "tracing" in line and line[0] != "#"]
+            return {name: float(value) for name, _, value in lines}
+
+        client.get("/")
+        assert told()['narthex_queue_length{queue="tracing"}'] == 1  # it is asked before its own span has ended
+        taken.fault = "500"
+        plugin._pipeline.provider.force_flush()
+        assert plugin.health().status == "warn"
+        assert plugin.health().status == "pass"
+        failed = told()['narthex_tracing_spans_total{plugin="tracing",result="failed"}']
+        assert failed == 2
+        taken.fault = ""

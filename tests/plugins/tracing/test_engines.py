@@ -16,8 +16,9 @@ from opentelemetry.instrumentation import _semconv
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from narthex import Deny, Exchange, Identity, Narthex, current_exchange, require_role
-from narthex.asgi import Message, Receive, Scope, Send
+from narthex.asgi import ASGIApp, Message, Receive, Scope, Send
 from narthex.errors import ConfigError, StartError
+from narthex.hooks import Outside
 from narthex.testing import config, drive, http_scope, request, websocket
 from tests.apps import Hello, app_of, body, http, start
 from tests.guests import offer
@@ -214,6 +215,41 @@ def test_an_outer_span_is_the_parent_and_ours_is_internal(monkeypatch: pytest.Mo
 
     (span,) = both(monkeypatch, orders(), send)
     assert (span["kind"], span["parent"]) == (trace.SpanKind.INTERNAL, (5, 7))
+
+
+def test_the_scope_of_a_wrapper_before_it_is_the_one_that_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrapped(app: ASGIApp) -> ASGIApp:
+        async def put(scope: Scope, receive: Receive, send: Send) -> None:
+            fields = [(b"traceparent", PARENT.encode()), (b"host", b"inner.example"), (b"user-agent", b"wrapper")]
+            await app({**scope, "headers": fields, "path": "/orders/8"}, receive, send)
+
+        return put
+
+    async def send(house: Narthex) -> None:
+        await request(house, "GET", "/orders/7", [("host", "outer.example")])
+
+    before = config(first=offer(wrap=lambda: Outside(wrapped)))["plugins"]
+    (span,) = both(monkeypatch, orders(), send, before=before)
+    assert span["parent"] == (0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331)
+    assert span["attributes"]["http.url"] == "http://inner.example/orders/8"
+    assert span["attributes"]["http.user_agent"] == "wrapper"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_app_knows_of_a_trace_that_is_not_kept(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[trace.SpanContext] = []
+
+    async def app(receive: Receive, send: Send) -> None:
+        seen.append(trace.get_current_span().get_span_context())
+        await send(start())
+        await send(body())
+
+    async def send(house: Narthex) -> None:
+        await request(house, "GET", "/", [("traceparent", PARENT[:-1] + "0")])
+        assert not contexts.get_current()
+
+    assert spans_of(monkeypatch, engine, app_of(app), send) == []
+    assert [(one.trace_id, one.trace_flags & 1) for one in seen] == [(0x0AF7651916CD43DD8448EB211C80319C, 0)]
 
 
 def test_where_instrumentation_is_suppressed_there_is_no_span(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -256,11 +256,14 @@ def test_a_forked_child_makes_ids_of_its_own() -> None:
         child = os.fork()
     if not child:  # nothing here may come back to the test
         try:
-            os.write(write, f"{desk.start().get_span_context().trace_id:032x}".encode())
+            span = desk.start()
+            own = "its" if span.resource is desk.provider.resource else "other"
+            os.write(write, f"{span.get_span_context().trace_id:032x}{own}".encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
-    theirs = os.read(read, 32).decode()
+    theirs = os.read(read, 64).decode()
     os.close(read)
     os.close(write)
-    assert theirs != f"{desk.start().get_span_context().trace_id:032x}"
+    assert theirs[:32] != f"{desk.start().get_span_context().trace_id:032x}"
+    assert theirs[32:] == "its"

@@ -22,6 +22,7 @@ def spans_of(
     drive: Callable[[Narthex], Awaitable[Any]],
     more: dict[str, Any] | None = None,
     narthex: dict[str, Any] | None = None,
+    before: dict[str, Any] | None = None,
     **keys: Any,
 ) -> list[ReadableSpan]:
     """Drive the house, stop it, and give its spans in the order they ended.
@@ -33,13 +34,14 @@ def spans_of(
         drive: sends it whatever is sent.
         more: tables of other plugins.
         narthex: keys of `[narthex]`.
+        before: tables of plugins that stand before it.
         keys: of the plugin's own table.
     """
     memory = InMemorySpanExporter()
     patch.setattr(exporting, "_exporter", lambda settings: memory)
 
     async def main() -> None:
-        tables = {"tracing": {"engine": engine, **keys}, **(more or {})}
+        tables = {**(before or {}), "tracing": {"engine": engine, **keys}, **(more or {})}
         house = Narthex(app, {"narthex": narthex or {}, "plugins": tables})
         await drive(house)
         await house._life.close()
