@@ -39,6 +39,7 @@ BROUGHT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "access": "Test who may do what, and grant permissions to roles.",
         "demo": "Serve a small FastAPI shop behind Narthex and say what to try.",
+        "scan": "Find secrets in files, staged changes and history before they leave.",
         "keys": "List, rotate and withdraw the signing keys of the plugin auth.",
         "users": "Add, list and change the accounts of the plugin auth.",
     }

@@ -28,6 +28,7 @@ Source = str | Path | Mapping[str, Any] | None
 
 _HOUSE_KEYS: Final = frozenset(NarthexSettings.model_fields)
 _LONGEST: Final = 1024 * 1024  # bytes; a serving process reads it beside its requests
+_OF_COMMANDS: Final = frozenset({"scan"})  # read by `narthex scan` alone, and checked there
 _AT_LINE: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -193,10 +194,10 @@ def _toml_hint(message: str) -> str:
 
 
 def _shape(tables: Mapping[str, Any], places: Places) -> list[ConfigError]:
-    """Refuse what stands at the top of the file and is neither [narthex] nor [plugins]."""
+    """Refuse what stands at the top of the file and is neither [narthex] nor [plugins], nor a command's own table."""
     problems: list[ConfigError] = []
     for key, value in tables.items():
-        if key in {"narthex", "plugins"}:
+        if key in {"narthex", "plugins"} or (key in _OF_COMMANDS and isinstance(value, Mapping)):
             continue
         near = did_you_mean(str(key), ("narthex", "plugins"))
         if key in NarthexSettings.model_fields:

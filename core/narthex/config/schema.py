@@ -81,6 +81,7 @@ def json_schema(plugins: Mapping[str, type[Settings]]) -> Schema:
                 "propertyNames": {"pattern": f"^{INSTANCE.pattern}$"},
                 "additionalProperties": {"$ref": "#/$defs/plugins.other"},
             },
+            "scan": {"type": "object", "description": "What `narthex scan` looks for; it checks this table itself."},
         },
         "additionalProperties": False,
         "$defs": {**_used(definitions, [own[NarthexSettings], tables]), **tables},
