@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, report, store, wire
+from benchmarks import audit_log, measure, report, store, wire
 from benchmarks.candidates import BARE, Candidate, registered, select
 from benchmarks.profiling import profile
 
@@ -23,6 +23,7 @@ def _arguments() -> argparse.Namespace:
         "--only", metavar="PATTERN", action="append", help="rows whose name matches, and their peers; may be repeated"
     )
     parser.add_argument("--store", action=argparse.BooleanOptionalAction, default=True, help="run the store")
+    parser.add_argument("--audit-log", action="store_true", help="fill, verify and search a large audit log, minutes")
     parser.add_argument("--wire", action=argparse.BooleanOptionalAction, default=True, help="run over uvicorn")
     parser.add_argument("--rounds", type=int, help="rounds of the in-process run (400, quick 80)")
     parser.add_argument("--check", action="store_true", help="exit 1 where a bar is not kept")
@@ -36,7 +37,7 @@ def main() -> int:
     """Measure, print the table, write the JSON. 1 with `--check` where a bar is missed, 2 for no such row."""
     chosen = _arguments()
     if chosen.list:
-        print("\n".join([*registered(), store.NAME]))
+        print("\n".join([*registered(), store.NAME, audit_log.NAME]))
         return 0
     if chosen.profile:
         if chosen.profile not in registered():
@@ -46,10 +47,11 @@ def main() -> int:
     file: Path = chosen.json or _RESULTS / "latest.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     only: list[str] = chosen.only or []
-    patterns = [one for one in only if one != store.NAME]
+    patterns = [one for one in only if one not in (store.NAME, audit_log.NAME)]
+    with_log = chosen.audit_log or audit_log.NAME in only
     with_store = chosen.store and (not only or store.NAME in only)
     rows = select(patterns) if patterns or not only else []
-    if not rows and not with_store:
+    if not rows and not with_store and not with_log:
         return _no_row(only)
     document, bars = _in_process(chosen, rows) if rows else ({}, [])
     if with_store:
@@ -57,6 +59,10 @@ def main() -> int:
         document["store"] = store.document(measured)
         print("\n" + store.table(document["store"]))
         bars += store.missed(document["store"])
+    if with_log:
+        document[audit_log.NAME] = audit_log.run(file.parent, quick=chosen.quick)
+        print("\n" + audit_log.table(document[audit_log.NAME]))
+        bars += audit_log.missed(document[audit_log.NAME])
     file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"\nwritten to {file}")
     for line in bars:
