@@ -22,7 +22,8 @@ from tests.fault.victim import Outcome, need_strace, run
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(1800)]
 
 KILLS, ERRORS = 12, 6
-"""Points of the sample; all of them are 300 and 200."""
+MANY_KILLS, MANY_ERRORS = 330, 215
+"""Of them 300 and 200 are met: runs differ, and one in ten does not come as far as its point."""
 LASTING = ("", "..{last}", "+")
 COMPLAINTS = 6
 CODES = {"intent_unrecorded", "outcome_unrecorded"}
@@ -86,7 +87,7 @@ def verify(connection: Connection) -> object:
 def test_kill_at_a_storage_call_loses_nothing_that_was_answered(
     scene: Scene, tmp_path: Path, full: bool, report: Report
 ) -> None:
-    chosen = spread(scene.points, 300 if full else KILLS)
+    chosen = spread(scene.points, MANY_KILLS if full else KILLS)
 
     def kill(point: Point) -> tuple[bool, list[str]]:
         directory = tmp_path / f"{point.call}-{point.number}"
@@ -111,7 +112,7 @@ def test_a_house_that_answers_before_it_has_recorded_is_found_out(scene: Scene, 
 def test_a_failing_disk_refuses_requests_and_loses_none_that_was_answered(
     error: str, calls: frozenset[str], scene: Scene, tmp_path: Path, full: bool, report: Report
 ) -> None:
-    chosen = spread([point for point in scene.points if point.call in calls], 200 if full else ERRORS)
+    chosen = spread([point for point in scene.points if point.call in calls], MANY_ERRORS if full else ERRORS)
     lasting = [LASTING[turn % len(LASTING)] for turn in range(len(chosen))]
 
     def fail(point: Point, many: str) -> tuple[bool, bool, list[str]]:

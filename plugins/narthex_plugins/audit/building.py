@@ -5,7 +5,7 @@ form must not rest in a log that nobody may change. What was typed as a name at 
 type passwords there.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -14,10 +14,25 @@ from narthex import Allow, Deny, Identity
 from narthex.detectors import MASK, Redactor, Weight
 from narthex.events import Event
 from narthex.votes import NOT_ALLOWED, UNKNOWN
-from narthex_plugins.audit.record import DETAILS, INTENT, SAFE, Record, RecordError, make
+from narthex_plugins.audit.record import (
+    DETAILS,
+    INTENT,
+    SAFE,
+    Record,
+    RecordError,
+    make,
+    mended,
+    new_id,
+    printable,
+    timestamp,
+)
 from narthex_plugins.audit.recording import CUT, Heard, Note, Said, Seen
 
 _LONGEST: Final = 2048
+_METHOD: Final = 32
+_DEPTH: Final = 3
+_WORD, _WORDS = 200, 40
+"""Characters of a role or permission, and how many of them: with the rest, less than details may have."""
 _CONTEXT: Final = frozenset({"subject", "client", "session_id", "exchange_id", "reason"})
 """Fields of events that have a place of their own in a record."""
 _MISTYPED: Final = "auth.login_failed"
@@ -45,36 +60,39 @@ class Builder:
             return _bare(note, error)
 
     def _of_request(self, seen: Seen) -> Record:
-        event, verdict = seen.event, seen.verdict
-        action = "websocket" if seen.method == "WEBSOCKET" else f"http.{seen.method.upper()}"
+        """Most records are of requests, so this one is made without `make`, which checks what is known here."""
+        event, verdict, method = seen.event, seen.verdict, printable(seen.method[:_METHOD]).upper()
         outcome, reason = _outcome(seen)
-        details: dict[str, Any] = {"method": seen.method, **self._who(seen.identity)}
+        details: dict[str, Any] = {"method": method}
+        if seen.identity is not None:
+            details |= self._who(seen.identity)
         if seen.status is not None and not seen.intent:
             details["status"] = seen.status
         if seen.query:
             details["query"] = self._clean(f"?{seen.query}"[:_LONGEST])[1:]
-        if isinstance(verdict, Allow | Deny):
-            if isinstance(verdict, Deny):  # why it was allowed is in `rule`, and says nothing of what came of it
+        if type(verdict) is Allow or type(verdict) is Deny:
+            if type(verdict) is Deny:  # why it was allowed is in `rule`, and says nothing of what came of it
                 reason = reason or verdict.reason
             details |= self._verdict(verdict, seen)
         if seen.error is not None:
-            details["error"] = seen.error.__qualname__
+            details["error"] = printable(seen.error.__qualname__)
         actor, session = _actor(seen.identity)
+        action = "websocket" if method == "WEBSOCKET" else f"http.{method}"
         if event is not None:
             action = event.topic
-            told = self._facts(event)
+            details["event"] = self._facts(event)
             actor = actor or getattr(event, "subject", None)
             session = session or getattr(event, "session_id", None)
-            details |= {"event": told} if told else {}
-        return make(
-            seen.at,
-            action,
-            outcome,
-            actor=actor,
-            session=session,
-            address=seen.address,
+        return Record(
+            id=new_id(seen.at),
+            time=timestamp(seen.at),
+            action=mended("action", action),
+            outcome=outcome,
+            actor=None if actor is None else mended("actor", actor),
+            session=None if session is None else mended("session", session),
+            address=None if seen.address is None else mended("address", seen.address),
             resource=self._clean(seen.path[:_LONGEST]),
-            reason=self._clean(reason),
+            reason=mended("reason", self._clean(reason)) if reason else "",
             request_id=self._id(seen.request_id),
             trace_id=seen.trace_id,
             details=details,
@@ -99,17 +117,15 @@ class Builder:
             details=self._facts(event),
         )
 
-    def _who(self, identity: Identity | None) -> dict[str, Any]:
+    def _who(self, identity: Identity) -> dict[str, Any]:
         """What rules would judge the caller by."""
-        if identity is None:
-            return {}
-        who: dict[str, Any] = {"roles": sorted(identity.roles)}
+        who: dict[str, Any] = {"roles": _words(identity.roles)}
         if identity.permissions:
-            who["permissions"] = sorted(identity.permissions)
+            who["permissions"] = _words(identity.permissions)
         if identity.issuer:
-            who["issuer"] = identity.issuer
+            who["issuer"] = printable(identity.issuer[:_LONGEST])
         if identity.via:
-            who["via"] = identity.via
+            who["via"] = printable(identity.via)
         if self._claims:
             who["claims"] = {name: _plain(identity.claims[name]) for name in self._claims if name in identity.claims}
             who["claims_kept"] = sorted(self._claims)
@@ -145,7 +161,13 @@ class Builder:
         return self._clean(given)
 
     def _redacted(self, text: str) -> str:
-        return self._redactor.text(text)
+        return printable(self._redactor.text(text))[:_LONGEST]
+
+
+@lru_cache(1024)
+def _words(words: frozenset[str]) -> list[str]:
+    """Roles or permissions, in order; those of a token that has a thousand are cut."""
+    return [printable(word[:_WORD]) for word in sorted(words)[:_WORDS]]
 
 
 def _outcome(seen: Seen) -> tuple[str, str]:
@@ -229,16 +251,22 @@ def _bare(note: Note, error: RecordError) -> Record:
 
 def _plain(value: object, depth: int = 0) -> Any:
     """A value as JSON can say it, whatever it is."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return value if -SAFE <= value <= SAFE else str(value)
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < SAFE else repr(value)
-    if depth < 3 and isinstance(value, Mapping):
-        table = cast("Mapping[object, object]", value)
-        return {str(key): _plain(one, depth + 1) for key, one in table.items()}
-    if depth < 3 and isinstance(value, list | tuple | set | frozenset):
-        items = [_plain(one, depth + 1) for one in cast("Collection[object]", value)]
-        return sorted(items, key=str) if isinstance(value, set | frozenset) else items
-    return str(value)[:_LONGEST]
+    match value:
+        case None | bool():
+            found: Any = value
+        case str():
+            found = printable(value[:_LONGEST])
+        case int():
+            found = value if -SAFE <= value <= SAFE else str(value)
+        case float():
+            found = int(value) if value.is_integer() and abs(value) < SAFE else repr(value)
+        case Mapping() if depth < _DEPTH:
+            table = cast("Mapping[object, object]", value)
+            found = {printable(str(key)): _plain(one, depth + 1) for key, one in list(table.items())[:_WORDS]}
+        case list() | tuple() if depth < _DEPTH:
+            found = [_plain(one, depth + 1) for one in cast("Sequence[object]", value)[:_WORDS]]
+        case set() | frozenset() if depth < _DEPTH:
+            found = sorted((_plain(one, depth + 1) for one in cast("Collection[object]", value)), key=str)[:_WORDS]
+        case _:
+            found = printable(str(value)[:_LONGEST])
+    return found

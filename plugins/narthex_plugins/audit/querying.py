@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_, 
 from narthex.storage import Store
 from narthex_plugins.audit.pseudonyms import KINDS, Pseudonyms
 from narthex_plugins.audit.record import timestamp
-from narthex_plugins.audit.segments import Segment, kept
+from narthex_plugins.audit.segments import SUCCESS, Segment, kept
 
 PAGE: Final = 1000
 """Records that one read takes at most."""
@@ -226,6 +226,8 @@ def _conditions(table: Table, query: Query) -> Sequence[ColumnElement[bool]]:
         value = getattr(query, name)
         if value is not None:
             found.append(table.c[name] == value)
+    if query.outcome not in (None, SUCCESS):
+        found.append(table.c.outcome != SUCCESS)  # says nothing new, but to whoever chooses the index
     if query.resource is not None:
         found.append(_resource(table, query.resource))
     if query.since is not None:
