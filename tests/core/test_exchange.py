@@ -63,6 +63,14 @@ def test_the_scope_is_read_only_and_repeats_of_headers_are_kept() -> None:
     assert (one.method, one.path, one.query) == ("GET", "/a", "b=c")
 
 
+def test_one_field_is_found_without_the_others_whatever_the_app_does_to_the_list() -> None:
+    fields = [(b"X-One", b"1"), (b"x-one", b"2")]
+    one = exchange({**http_scope("GET", "/"), "headers": fields})
+    assert (one.field(b"x-one"), one.field(b"x-two")) == (b"1", None)
+    fields.clear()
+    assert (one.field(b"x-one"), one.headers.getlist("x-one")) == (b"1", ["1", "2"])
+
+
 def test_a_websockets_method_is_websocket() -> None:
     one = exchange(websocket_scope("/a"))
     assert (one.method, one.scheme) == ("WEBSOCKET", "ws")

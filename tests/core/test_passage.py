@@ -107,6 +107,21 @@ def test_the_apps_own_message_is_not_written_to() -> None:
 # -- a guard's refusal inside the app
 
 
+def test_a_guard_that_refuses_in_a_hook_of_the_start_is_heard_before_it_leaves() -> None:
+    async def app(receive: Receive, send: Send) -> None:
+        await send(start())
+        await send(body(b"for engineers"))
+
+    def respond(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        with suppress(Refused):
+            for_engineers()
+        return [(b"x-a", b"1")]
+
+    reply = asyncio.run(request(Narthex(app_of(app), config(a=offer(respond=respond))), "GET", "/"))
+    assert (reply.status, reply.headers.getlist("x-a")) == (401, ["1"])
+    assert b"for engineers" not in reply.body
+
+
 def test_a_refusal_that_the_app_answers_with_success_stands() -> None:
     async def app(receive: Receive, send: Send) -> None:
         try:
