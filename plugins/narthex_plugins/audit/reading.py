@@ -11,7 +11,7 @@ An export is JSON Lines, in order of position; each line is one of these:
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -84,9 +84,14 @@ def verify_lines(lines: Iterable[bytes], verifier: Verifier, progress: Progress 
             if not line.record:
                 _take(line, verifier)
         _give(verifier, batch)
-        return verifier.finish()
+        report = verifier.finish()
     except Bad as bad:
         return verifier.report(bad.finding)
+    if report.records and not report.covered:  # whoever has no key can write such an export
+        last = report.first + report.records - 1
+        says = "nothing in it is signed: it may come from anybody"
+        return replace(report, finding=Finding(kind="unsigned", says=says, first=report.first, last=last))
+    return report
 
 
 # -- from the store

@@ -104,10 +104,12 @@ def test_an_export_needs_nothing_but_the_public_key(directory: Path, monkeypatch
         ("cut", lines[: records[25]], "its end was cut off"),
         ("missing", [*lines[: records[4]], *lines[records[5] :]], "record 4 is missing"),
         ("doubled", [*lines[: records[5]], *lines[records[4] :]], "there again"),
+        ("unsigned", [line for line in lines if '"checkpoint":' not in line], "nothing in it is signed"),
         ("nonsense", [*lines[: records[5]], "nonsense\n", *lines[records[5] :]], "no line of an export"),
     ):
         (directory / f"{name}.jsonl").write_text("".join(changed))
-        options = ("--public-key", "key.pem", "--checkpoints", "checkpoints.jsonl")
+        known = () if name == "unsigned" else ("--checkpoints", "checkpoints.jsonl")
+        options = ("--public-key", "key.pem", *known)
         done = run("verify", "--export", f"{name}.jsonl", *options)
         assert done.exit_code == 1, name
         assert says in done.output, name
