@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, TextClause, and_, or_, select
 
 from narthex.storage import Store
 from narthex_plugins.audit.pseudonyms import KINDS, Pseudonyms
 from narthex_plugins.audit.record import timestamp
-from narthex_plugins.audit.segments import SUCCESS, Segment, kept
+from narthex_plugins.audit.segments import COMMON, FOUND_BY, SUCCESS, Segment, kept, rare_action, rare_outcome
 
 PAGE: Final = 1000
 """Records that one read takes at most."""
@@ -152,14 +152,17 @@ class Reader:
                 return Found(_named(connection, pseudonyms, rows), cursor)
         return Found(_named(connection, pseudonyms, rows), None)
 
-    def _conditions(self, connection: Connection, table: Table, query: Query) -> Sequence[ColumnElement[bool]]:
+    def _conditions(
+        self, connection: Connection, table: Table, query: Query
+    ) -> Sequence[ColumnElement[bool] | TextClause]:
         """What has to hold; a name may stand as pseudonyms too."""
         found = list(_conditions(table, query))
         for kind in KINDS:
             value = getattr(query, kind)
             if value is not None:
                 also = () if self.pseudonyms is None else self.pseudonyms.find(connection, kind, value)
-                found.append(table.c[kind].in_([value, *also]) if also else table.c[kind] == value)
+                column = table.c[kind]
+                found += [column.in_([value, *also]) if also else column == value, column.is_not(None)]
         return found
 
     def _after(self, connection: Connection, query: Query, after: int, end: int) -> Sequence[Row]:
@@ -220,16 +223,21 @@ def _row(found: RowMapping) -> Row:
     return Row(found["position"], found["chain"], found["sequence"], bytes(found["hash"]), found["record"])
 
 
-def _conditions(table: Table, query: Query) -> Sequence[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    for name in ("action", "outcome", "request_id"):
+def _conditions(table: Table, query: Query) -> Sequence[ColumnElement[bool] | TextClause]:
+    found: list[ColumnElement[bool] | TextClause] = []
+    for name in ("action", "outcome"):
         value = getattr(query, name)
         if value is not None:
             found.append(table.c[name] == value)
+    # What is said twice is for whoever chooses the index: it has no other rows.
+    if query.request_id is not None:
+        found += [table.c.request_id == query.request_id, table.c.request_id.is_not(None)]
     if query.outcome not in (None, SUCCESS):
-        found.append(table.c.outcome != SUCCESS)  # says nothing new, but to whoever chooses the index
+        found.append(rare_outcome())
+    if query.action is not None and query.action not in COMMON:
+        found.append(rare_action())
     if query.resource is not None:
-        found.append(_resource(table, query.resource))
+        found += [_resource(table, query.resource), table.c.resource.is_not(None)]
     if query.since is not None:
         found.append(table.c.time >= timestamp(query.since))
     if query.until is not None:
@@ -239,8 +247,8 @@ def _conditions(table: Table, query: Query) -> Sequence[ColumnElement[bool]]:
 
 def _resource(table: Table, wanted: str) -> ColumnElement[bool]:
     if not wanted.endswith("*"):
-        return table.c.resource == wanted
-    escaped = wanted[:-1].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return table.c.resource == wanted[:FOUND_BY]
+    escaped = wanted[:-1][:FOUND_BY].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return table.c.resource.like(f"{escaped}%", escape="\\")
 
 

@@ -26,8 +26,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     func,
     select,
+    text,
 )
 from sqlalchemy.schema import DropTable
 
@@ -45,8 +47,11 @@ COLUMNS: Final = (
     "request_id",
 )
 """What of a record stands in columns too, to be looked for."""
+FOUND_BY: Final = 512
+"""Characters of a value that it is found by: PostgreSQL has no index of longer ones, and must not refuse a record."""
 SUCCESS: Final = "success"
-_SEARCHED: Final = ("actor", "action", "resource")
+COMMON: Final = ("http.GET", "http.POST")
+_SEARCHED: Final = ("actor", "resource")
 """What has an index of its own, each of which costs a record some microseconds. By session and address one looks where
 time or actor have said roughly where."""
 
@@ -101,13 +106,22 @@ def record_table(relation: int) -> Table:
     Index(f"{name}_time", found.c.time, found.c.position)
     for one in _SEARCHED:
         _index(f"{name}_{one}", found.c[one], found.c.time, found.c.position, where=found.c[one].is_not(None))
-    # Nearly all went well: by that nobody finds anything.
-    outcome = found.c.outcome
-    _index(f"{name}_outcome", outcome, found.c.time, found.c.position, where=outcome != SUCCESS)
+    _index(f"{name}_outcome", found.c.outcome, found.c.time, found.c.position, where=rare_outcome())
+    _index(f"{name}_action", found.c.action, found.c.time, found.c.position, where=rare_action())
     return found
 
 
-def _index(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None:
+def rare_outcome() -> TextClause:
+    """Nearly all went well: by that nobody finds anything. A query for another outcome says so too, in these words."""
+    return text(f"outcome <> '{SUCCESS}'")
+
+
+def rare_action() -> TextClause:
+    """Nearly all are of these two."""
+    return text(f"action NOT IN ({', '.join(map(repr, COMMON))})")
+
+
+def _index(name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause) -> None:
     """An index of some of the rows."""
     Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
@@ -172,11 +186,11 @@ def _table(name: str, *, sqlite: bool) -> str:
     """The statement that makes a table; what is looked for is taken from the record by the database itself."""
     if sqlite:
         # A record that somebody has damaged must not keep others from being found.
-        fact = "CASE WHEN json_valid(record) THEN json_extract(record, '$.{0}') END"
+        fact = f"CASE WHEN json_valid(record) THEN substr(json_extract(record, '$.{{0}}'), 1, {FOUND_BY}) END"
         facts = [f"{one} TEXT GENERATED ALWAYS AS ({fact.format(one)}) VIRTUAL" for one in COLUMNS]
         position, number, raw = "INTEGER", "INTEGER", "BLOB"
     else:
-        fact = "CAST(record AS jsonb) ->> '{0}'"
+        fact = f"left(CAST(record AS jsonb) ->> '{{0}}', {FOUND_BY})"
         facts = [f'{one} TEXT COLLATE "C" GENERATED ALWAYS AS ({fact.format(one)}) STORED' for one in COLUMNS]
         position, number, raw = "BIGINT", "BIGINT", "BYTEA"
     return (
