@@ -73,6 +73,11 @@ def begin(awaitable: Coroutine[Any, Any, Any], seconds: float | None) -> Any:
     return Waiting(_Resume(awaitable, pending), seconds)
 
 
+def resume(coroutine: Coroutine[Any, Any, Any], pending: object) -> Awaitable[Any]:
+    """The rest of a coroutine that was driven by hand to its first suspension, where it gave `pending`."""
+    return _Resume(coroutine, pending)
+
+
 async def timed(awaitable: Any, seconds: float | None) -> Any:
     """The awaitable's result, or TimeoutError after `seconds`."""
     given = begin(awaitable, seconds)

@@ -196,9 +196,12 @@ class Hub:
 
     def _flush(self) -> None:
         """Send to those who have something waiting, a slice of them at a time."""
+        loop, free = self._loop, self._free
         ready, self._ready = self._ready[:SLICE], self._ready[SLICE:]
         before: list[Any] = []
         data: Any = None
+        if loop is None:
+            return
         for one in ready:
             if one.busy or not one.waiting:
                 continue
@@ -206,15 +209,15 @@ class Hub:
             if chunks != before:  # most streams of a group have the same waiting: identity decides, not length
                 before, data = chunks, joined(chunks)
             try:
-                one.give(one.message(data), self._free)
+                one.give(one.message(data), loop, free)
             except Exception as error:  # noqa: BLE001  whatever a server or a wrapper raises
                 one.end(f"sending failed: {type(error).__name__}")
                 continue
             if one.waiting and not one.busy:
                 self._ready.append(one)
         self._due = bool(self._ready)
-        if self._due and self._loop is not None:
-            self._loop.call_soon(self._flush)
+        if self._due:
+            loop.call_soon(self._flush)
 
 
 def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:

@@ -12,13 +12,14 @@ from asyncio.tasks import (  # documented for who runs tasks: docs.python.org, "
     _leave_task,  # pyright: ignore[reportPrivateUsage]
 )
 from collections.abc import Awaitable, Callable
+from types import CoroutineType
 from typing import Any, Final, Literal
 
 from narthex import Identity
 from narthex.asgi import Message, Receive
 from narthex.errors import DependencyError
 from narthex.services import Permissions
-from narthex.timed import Waiting, begin
+from narthex.timed import resume
 from narthex_plugins.events.asking import Interest
 from narthex_plugins.events.event import Published, told
 from narthex_plugins.events.rules import AUTHENTICATED, PUBLIC, Need
@@ -47,7 +48,7 @@ class Subscriber:
     """
 
     __slots__ = (
-        "_context", "_denied", "_granted", "_permissions", "_rest", "_send", "_task",
+        "_context", "_denied", "_granted", "_permissions", "_rest", "_run", "_send", "_task",
         "busy", "dropped", "identity", "interest", "kind", "last", "reason", "silent", "size", "waiting", "who",
     )  # fmt: skip
 
@@ -66,8 +67,12 @@ class Subscriber:
         self.who = who
         self._permissions = permissions
         self._send = send
-        self._task = asyncio.current_task()
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a stream is served by a task")
+        self._task = task
         self._context = contextvars.copy_context()
+        self._run: Callable[..., object] = self._context.run
         self._rest: asyncio.Task[None] | None = None
         self._granted: set[str] = set()
         self._denied: set[str] = set()
@@ -126,7 +131,7 @@ class Subscriber:
         sse, text = told(kind, facts)
         return sse if self.kind == "sse" else text
 
-    def message(self, data: Any) -> Message:
+    def message(self, data: Chunk) -> Message:
         """Chunks, joined, as a message."""
         if self.kind == "sse":
             return {"type": "http.response.body", "body": data, "more_body": True}
@@ -165,7 +170,7 @@ class Subscriber:
         self.dropped += count
         return count
 
-    def give(self, message: Message, done: Callable[["Subscriber"], None]) -> None:
+    def give(self, message: Message, loop: asyncio.AbstractEventLoop, done: Callable[["Subscriber"], None]) -> None:
         """Have a message sent. Where the client does not take it at once a task goes on, and says when it is done.
 
         The first step is run here, as the stream's own task: most sends end with it, and cost no switch.
@@ -173,23 +178,25 @@ class Subscriber:
         Raises:
             Exception: what `send` raised at once.
         """
-        loop = asyncio.get_running_loop()
-        task = self._task
         self.silent = False
-        if task is None:
-            raise RuntimeError("a stream is served by a task")
+        task = self._task
+        coroutine: Any = self._send(message)
+        if type(coroutine) is not CoroutineType:
+            coroutine = _awaiting(coroutine)
         _enter_task(loop, task)
         try:
-            given = self._context.run(begin, self._send(message), None)  # type: ignore[arg-type]  # a coroutine, mostly
+            pending = self._run(coroutine.send, None)
+        except StopIteration:
+            return
         finally:
             _leave_task(loop, task)
-        if type(given) is Waiting:
-            self.busy = True
-            self._rest = loop.create_task(self._finish(given, done), context=self._context)
+        self.busy = True
+        rest = self._finish(resume(coroutine, pending), done)
+        self._rest = loop.create_task(rest, context=self._context)
 
-    async def _finish(self, waiting: Waiting, done: Callable[["Subscriber"], None]) -> None:
+    async def _finish(self, rest: Awaitable[None], done: Callable[["Subscriber"], None]) -> None:
         try:
-            await waiting.end()
+            await rest
         except Exception as error:  # noqa: BLE001  whatever a server or a wrapper raises
             self.end(f"sending failed: {type(error).__name__}")
         else:
@@ -202,8 +209,7 @@ class Subscriber:
         if not self.reason:
             self.reason = reason
             self.busy = True
-            if self._task is not None:
-                self._task.cancel()
+            self._task.cancel()
 
     async def listen(self, receive: Receive, gone: str) -> None:
         """Wait until the client is gone, or the stream is to end.
@@ -221,7 +227,7 @@ class Subscriber:
 
     def forgive(self) -> bool:
         """Whether the cancellation that has just come was only `end`'s: then the task goes on, to end the stream."""
-        return bool(self.reason) and (self._task is None or not self._task.uncancel())
+        return bool(self.reason) and not self._task.uncancel()
 
     def leave(self) -> None:
         """Let go of what was still being sent."""
@@ -239,6 +245,10 @@ def refused(subscriber: Subscriber, need: Need, event: Published) -> bool:
     except DependencyError:
         subscriber.end("who may read cannot be said")
         return True
+
+
+async def _awaiting(awaitable: Awaitable[None]) -> None:
+    await awaitable
 
 
 def joined(chunks: list[Any]) -> Any:
