@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,35 @@ def test_many_scrapes_at_once_cost_no_more_than_two_pages(tmp_path: Path, monkey
 
     asyncio.run(all_at_once())
     assert 1 <= len(made) <= 2
+
+
+def test_who_hangs_up_takes_the_page_from_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from narthex_plugins.metrics import scrape
+
+    began, go = threading.Event(), threading.Event()
+
+    def page(*args: Any, **more: Any) -> bytes:
+        began.set()
+        assert go.wait(60)
+        return b"figures"
+
+    monkeypatch.setattr(scrape, "page", page)
+
+    async def one_leaves() -> bytes:
+        house = Narthex(hello, config(metrics=table(tmp_path)))
+        async with running(house):
+            asking = [asyncio.create_task(request(house, "GET", "/api/metrics"))]
+            await asyncio.to_thread(began.wait, 60)
+            # These two come while a page is being made, and are both to have the next.
+            asking += [asyncio.create_task(request(house, "GET", "/api/metrics")) for _ in range(2)]
+            for _ in range(20):
+                await asyncio.sleep(0)
+            asking[1].cancel()
+            await asyncio.sleep(0)
+            go.set()
+            return (await asking[2]).body
+
+    assert asyncio.run(one_leaves()) == b"figures"
 
 
 def test_a_reload_loses_nothing_that_was_counted(tmp_path: Path) -> None:

@@ -47,12 +47,14 @@ def test_another_reads_what_was_written(tmp_path: Path) -> None:
 
 
 def test_it_grows_by_chunks_and_every_number_keeps_its_place(tmp_path: Path) -> None:
-    sheet = Sheet(tmp_path, refuse)
-    for number in range(3 * CHUNK // 8):
+    sheet, count = Sheet(tmp_path, refuse), 3 * CHUNK // 8 // 64
+    for number in range(count):
         put(sheet, SEEN, (str(number),), float(number))
+        sheet.take(63)
     (file,) = names(tmp_path)
+    assert file.with_suffix(".cells").stat().st_size == 3 * CHUNK
     rows = read_sheet(file, dead=False)
-    assert len(rows) == 3 * CHUNK // 8
+    assert len(rows) == count
     assert all(row.values[0] == float(row.labels[0]) for row in rows)
 
 
