@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from narthex.context import current_exchange
 from narthex.errors import NarthexError
-from narthex.exchange import Exchange
 
 DATA: Final = 64 * 1024
 """Bytes of JSON that a notification carries at most."""
@@ -35,8 +34,9 @@ class Desk(Protocol):
         """Whether the channel is one of its own."""
         ...
 
-    def serves(self, exchange: Exchange) -> bool:
-        """Whether the exchange is one of its house's."""
+    @property
+    def place(self) -> tuple[int, str]:
+        """Its house and its name: those of one place follow each other."""
         ...
 
     def put_in(self, connection: Connection, words: "Words") -> str:
@@ -181,17 +181,14 @@ def notify_blocking(
 
 
 def _desk(channel: str) -> Desk:
-    """The instance that has the channel; of several the one whose house serves the current exchange."""
+    """The instance that has the channel; while one follows another after a reload, the later one."""
     found = [desk for desk in DESKS if desk.has(channel)]
-    exchange = current_exchange()
-    if len(found) > 1 and exchange is not None:
-        found = [desk for desk in found if desk.serves(exchange)] or found
     if not found:
         what = f"there is no channel {channel!r}" if DESKS else "the plugin notifications does not run in this process"
         raise NotifyError(what, hint="[plugins.notifications] has the channels")
-    if len(found) > 1:
+    if len({desk.place for desk in found}) > 1:
         raise NotifyError(f"several instances of the plugin have a channel {channel!r}")
-    return found[0]
+    return found[-1]
 
 
 def _json(data: Mapping[str, Any]) -> str:

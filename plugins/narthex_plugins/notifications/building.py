@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 from narthex import House
 from narthex.errors import ConfigError
@@ -27,9 +28,11 @@ def channels(settings: NotificationsSettings, house: House) -> Mapping[str, Chan
 
         found |= {name: Email(one, name, house.directory) for name, one in settings.email.items()}
     if settings.apprise:
-        from narthex_plugins.notifications.services import Service  # noqa: PLC0415  apprise, a hundred modules
+        with catch_warnings():
+            simplefilter("ignore", DeprecationWarning)  # of what Apprise still imports
+            from narthex_plugins.notifications.services import Service  # noqa: PLC0415  apprise, a hundred modules
 
-        found |= {name: Service(one, name) for name, one in settings.apprise.items()}
+            found |= {name: Service(one, name) for name, one in settings.apprise.items()}
     return found
 
 

@@ -95,7 +95,8 @@ class Courier:
                 self._log.warning("notifications wait: the store does not answer: %s", error)
                 wait = _RETRY_STORE
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+                async with asyncio.timeout(wait):  # `wait_for` of Python 3.11 may swallow a cancellation
+                    await self._wake.wait()
 
     async def _turn(self) -> float:
         """Take what is due, as far as there are hands; seconds until the next look."""

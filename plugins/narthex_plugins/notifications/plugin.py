@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from sqlalchemy import Connection
 
-from narthex import Exchange, House, Route, hookimpl
+from narthex import House, Route, hookimpl
 from narthex.alerting import AlertRule, Board
 from narthex.errors import DependencyError
 from narthex.events import Event
@@ -111,11 +111,10 @@ class Notifications:
         """As `app.Desk` has it."""
         return channel in self._channels
 
-    def serves(self, exchange: Exchange) -> bool:
+    @property
+    def place(self) -> tuple[int, str]:
         """As `app.Desk` has it."""
-        return any(
-            step.instance == self._house.instance for step in (*exchange.plan.observe, *exchange.plan.authenticate)
-        )
+        return (self._house.ordinal, self._house.instance)
 
     def put_in(self, connection: Connection, words: Words) -> str:
         """As `app.Desk` has it."""

@@ -164,7 +164,7 @@ class Queue:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         put = dialect.insert(queue).values(row)
         put = put.on_conflict_do_nothing(index_elements=["instance", "channel", "dedup_key"])
-        if connection.execute(put).rowcount:
+        if connection.execute(put.returning(queue.c.id)).scalar_one_or_none() is not None:
             return new.id
         same = self._mine & (queue.c.channel == new.channel) & (queue.c.dedup_key == new.dedup_key)
         return str(connection.execute(select(queue.c.id).where(same)).scalar_one())

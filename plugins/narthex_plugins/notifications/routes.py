@@ -158,7 +158,7 @@ def same_origin(request: Request) -> bool:
         return fetched in ("same-origin", "none")
     origin = request.headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        return "://" in origin and urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
     return not (_form(request) or "cookie" in request.headers)  # a browser too old to say anything
 
 
