@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from narthex import Deny, Exchange, Identity, Narthex, Settings, hookimpl
+from narthex import Deny, Exchange, Identity, Narthex, Settings, current_exchange, hookimpl
 from narthex.errors import ConfigError
 from narthex.testing import ASKING, Client, Hello, Reply, as_identity, config, request
 from narthex_plugins.metrics import counter
+from narthex_plugins.metrics.sheet import read_sheet
 from tests.plugins.logging.drive import hello, running
 from tests.plugins.metrics.reading import read_open, read_plain
 
@@ -215,8 +216,10 @@ def test_who_hangs_up_takes_the_page_from_nobody_else(tmp_path: Path, monkeypatc
     from narthex_plugins.metrics import scrape
 
     began, go = threading.Event(), threading.Event()
+    on_behalf_of: list[Exchange | None] = []
 
     def page(*args: Any, **more: Any) -> bytes:
+        on_behalf_of.append(current_exchange())
         began.set()
         assert go.wait(60)
         return b"figures"
@@ -238,6 +241,7 @@ def test_who_hangs_up_takes_the_page_from_nobody_else(tmp_path: Path, monkeypatc
             return (await asking[2]).body
 
     assert asyncio.run(one_leaves()) == b"figures"
+    assert on_behalf_of == [None, None]
 
 
 def test_a_reload_loses_nothing_that_was_counted(tmp_path: Path) -> None:
@@ -275,6 +279,18 @@ def test_two_instances_count_the_same(tmp_path: Path) -> None:
         told = scraped(client), scraped(client, "/second")
     assert [each["narthex_refusals_total", "secret", "tracer"] for each in told] == [1, 1]
     assert [requests(each)["GET", "unmatched", "403"] for each in told] == [1, 1]
+
+
+def test_what_is_watched_is_left_to_the_others_as_it_was_at_last(tmp_path: Path) -> None:
+    seen = [1.0]
+    with Client(hello, config(metrics=table(tmp_path, together="parent"))) as client:
+        plugin: Any = client.house.guests[0].plugin
+        plugin._house.metrics.counter("test_plugin_watched_total", "Watched.").watch(lambda: seen[0])
+        client.get("/api/metrics")
+        seen[0] = 7.0
+    (names,) = tmp_path.rglob("*.names")
+    rows = {row.family.name: row.values for row in read_sheet(names, dead=True)}
+    assert rows["test_plugin_watched_total"] == [7.0]
 
 
 def test_nothing_is_left_when_it_stops(tmp_path: Path) -> None:

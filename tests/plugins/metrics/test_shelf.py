@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -144,6 +145,30 @@ for _ in range(20):
     assert seen == sorted(seen)
     assert totals(shelf)["seen_total"] == {("a",): 60}
     assert sheets(shelf) == []
+
+
+def test_one_process_leads_until_it_has_ended_whatever_it_has_forked(tmp_path: Path, shelf: Shelf) -> None:
+    other = Shelf(tmp_path, US, "house")
+    other.open()
+    assert (shelf.lead(), other.lead(), shelf.lead()) == (True, False, True)
+    waits, goes = os.pipe()
+    hears, says = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside the threads of other tests
+        child = os.fork()
+    if not child:  # lives on, with copies of all that its parent has open
+        os.close(goes)
+        os.write(says, b".")
+        os.read(waits, 1)
+        os._exit(0)
+    os.read(hears, 1)
+    shelf.close()
+    led = other.lead()
+    for end in (goes, waits, hears, says):
+        os.close(end)
+    os.waitpid(child, 0)
+    other.close()
+    assert led
 
 
 def test_two_houses_of_one_run_do_not_meet(tmp_path: Path, shelf: Shelf) -> None:
