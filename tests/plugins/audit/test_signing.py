@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import random
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -53,6 +54,19 @@ async def test_a_checkpoint_binds_every_record_of_every_chain(store_url: str, tm
         report = await log.verify([first, second])
         assert (report.finding, report.records, report.covered, report.chains) == (None, 30, 30, 2)
         assert report.log == first.log == log.trail.log
+
+
+@on_a_loop
+async def test_no_text_is_too_odd_to_be_kept(store_url: str, tmp_path: Path) -> None:
+    draw = random.Random(1)
+    async with book(store_url, tmp_path) as log:
+        for length in (1, 511, 512, 513, 2048, 100_000):
+            text = "".join(chr(draw.randrange(1, 0x10FFFF)) for _ in range(length))
+            odd = dict.fromkeys(("actor", "session", "address", "resource", "reason", "request_id"), text)
+            await log.trail.keep([log.record(**odd, action=text, outcome=text, details={text[:1000]: text[:1000]})])
+        await log.sign()
+        report = await log.verify()
+        assert (report.finding, report.covered) == (None, 6)
 
 
 @on_a_loop
