@@ -11,9 +11,9 @@ from asyncio.tasks import (  # documented for who runs tasks: docs.python.org, "
     _enter_task,  # pyright: ignore[reportPrivateUsage]
     _leave_task,  # pyright: ignore[reportPrivateUsage]
 )
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from types import CoroutineType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from narthex import Identity
 from narthex.asgi import Message, Receive
@@ -30,6 +30,7 @@ Chunk = bytes | str
 
 WRITE: Final = 65_536
 """Bytes that leave in one write at most, unless one event is longer."""
+_COROUTINE: Final[type[object]] = CoroutineType
 NEVER: Final = 1 << 62
 """As the last version seen: no kept event is for this stream, as long as it is being replayed to."""
 
@@ -180,9 +181,8 @@ class Subscriber:
         """
         self.silent = False
         task = self._task
-        coroutine: Any = self._send(message)
-        if type(coroutine) is not CoroutineType:
-            coroutine = _awaiting(coroutine)
+        given = self._send(message)
+        coroutine = cast("Coroutine[Any, Any, None]", given) if _COROUTINE is type(given) else _awaiting(given)
         _enter_task(loop, task)
         try:
             pending = self._run(coroutine.send, None)

@@ -1,0 +1,1 @@
+"""Event streams beside their peers: `python -m benchmarks.streams`."""
