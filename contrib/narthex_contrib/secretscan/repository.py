@@ -98,7 +98,15 @@ def introduced(directory: Path, blob: str) -> str:
     """The first commit that had a version of a file, "" where it cannot be told."""
     try:
         told = _git(
-            directory, "log", "--all", "--reflog", "--format=%H", "--no-abbrev", "--reverse", f"--find-object={blob}"
+            directory,
+            "log",
+            "--all",
+            "--reflog",
+            "--topo-order",
+            "--format=%H",
+            "--no-abbrev",
+            "--reverse",
+            f"--find-object={blob}",
         )
     except ConfigError:
         return ""

@@ -131,7 +131,7 @@ STANDARD: Final[tuple[Kind, ...]] = (
     ),
     kind(
         "curl-user", "User and password on curl's command line", "curl.se: manual, --user", "curl",
-        r"curl\b[^\n]{0,400}?\s(?:-u|--user)[ =]{1,3}[\"']?(?P<secret>[\w.@+-]{1,64}:[^\s\"'$]{4,128})", 0,
+        r"curl\b[^\n]{0,200}?\s(?:-u|--user)[ =]{1,3}[\"']?(?P<secret>[\w.@+-]{1,64}:[^\s\"'$]{4,128})", 0,
         structure=is_url_password, bare=True, whole=True, prefix=0,
     ),
     kind(
