@@ -19,19 +19,24 @@ GROUP = "Narthex"
 BATCHED = "narthex, audit, batched"
 
 
-def recorded(**settings: object) -> ASGIApp:
-    """Put Narthex with the plugin in front of the bare app; what it keeps is gone with the process."""
+def recorded(directory: str = "", **settings: object) -> ASGIApp:
+    """Put Narthex with the plugin in front of the bare app; what it keeps is gone with the process.
+
+    Args:
+        directory: where to keep it instead.
+        settings: of the plugin.
+    """
     from narthex import Narthex
     from narthex.secrets import Secret
 
-    directory = tempfile.TemporaryDirectory(prefix="narthex-bench-")
-    house = {"store": f"sqlite:///{directory.name}/narthex.db", "secret_key": Secret("0123456789abcdef" * 2)}
+    place = tempfile.TemporaryDirectory(prefix="narthex-bench-")
+    house = {"store": f"sqlite:///{directory or place.name}/narthex.db", "secret_key": Secret("0123456789abcdef" * 2)}
     config: Mapping[str, Any] = {
         "narthex": house,
         "plugins": {"audit": {"requests": "all", "checkpoints": {"every": "1h"}, **settings}},
     }
     app = Narthex(bare, config)
-    app.benchmark_directory = directory  # type: ignore[attr-defined]  # as long as the app
+    app.benchmark_directory = place  # type: ignore[attr-defined]  # as long as the app
     return app
 
 
