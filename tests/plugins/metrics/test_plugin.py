@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,18 @@ def test_two_instances_count_the_same(tmp_path: Path) -> None:
         told = scraped(client), scraped(client, "/second")
     assert [each["narthex_refusals_total", "secret", "tracer"] for each in told] == [1, 1]
     assert [requests(each)["GET", "unmatched", "403"] for each in told] == [1, 1]
+
+
+def test_what_is_watched_is_there_for_other_workers_though_nobody_scrapes_this_one(tmp_path: Path) -> None:
+    with Client(hello, config(metrics=table(tmp_path))) as client:
+        plugin: Any = client.house.guests[0].plugin
+        plugin._house.metrics.gauge("test_plugin_depth", "Watched.").watch(lambda: 7.0)
+        deadline, rows = time.monotonic() + 60, dict[str, list[float]]()
+        while rows.get("test_plugin_depth") != [7.0]:
+            assert time.monotonic() < deadline
+            client.run(asyncio.sleep(0.1))
+            for names in tmp_path.rglob("*.names"):
+                rows = {row.family.name: list(row.values) for row in read_sheet(names, dead=False)}
 
 
 def test_what_is_watched_is_left_to_the_others_as_it_was_at_last(tmp_path: Path) -> None:
