@@ -22,7 +22,7 @@ How its parts fit together:
     reading.verify_store, verify_lines; proving.prove, check       what shows that the log is whole
 
 An intent is a record with the outcome `record.INTENT`; what came of it is the next record with the same `request_id`
-and the same `action`.
+that has the same `action`, or `method` and `status` among its details: a login is one record, with that name.
 """
 
 from narthex_plugins.audit.app import record

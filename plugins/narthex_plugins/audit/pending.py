@@ -35,11 +35,11 @@ class Intent:
 
 
 class Pending:
-    """Intents by their request and action; what came of one takes it away."""
+    """Intents by their request; what came of one takes it away."""
 
     def __init__(self, held: int = HELD) -> None:
         self._held = held
-        self._open: dict[tuple[str, str], Intent] = {}
+        self._open: dict[str, Intent] = {}
         self._disk: sqlite3.Connection | None = None
         self._on_disk = 0
 
@@ -47,20 +47,29 @@ class Pending:
         return len(self._open) + self._on_disk
 
     def add(self, intent: Intent) -> None:
-        """Something is to be done. One that waits under the same name goes on waiting under another."""
-        key = intent.request_id, intent.action
-        if key in self._open:
-            self._put([self._open.pop(key)])
-        self._open[key] = intent
+        """Something is to be done. Another one of the same request goes on waiting."""
+        if intent.request_id in self._open:
+            self._put([self._open.pop(intent.request_id)])
+        self._open[intent.request_id] = intent
         if len(self._open) > self._held:
             oldest = list(self._open)[: self._held // 2]
             self._put([self._open.pop(one) for one in oldest])
 
-    def answers(self, request_id: str | None, action: str) -> None:
-        """Something came of it."""
-        if self._open.pop((request_id or "", action), None) is None and self._on_disk and self._disk is not None:
-            one = "SELECT position FROM intents WHERE request = ? AND action = ? ORDER BY position LIMIT 1"
-            gone = self._disk.execute(f"DELETE FROM intents WHERE position = ({one})", (request_id or "", action))  # noqa: S608  no input
+    def answers(self, request_id: str | None, action: str, *, whole: bool) -> None:
+        """Something came of it.
+
+        Args:
+            request_id: of the record.
+            action: of the record; that of the intent, unless the record is `whole`.
+            whole: it is of the request itself, whatever its action is called: a login is one record with that name.
+        """
+        name = request_id or ""
+        intent = self._open.get(name)
+        if intent is not None and (whole or intent.action == action):
+            del self._open[name]
+        elif self._on_disk and self._disk is not None:
+            one = "SELECT position FROM intents WHERE request = ? AND (? OR action = ?) ORDER BY position LIMIT 1"
+            gone = self._disk.execute(f"DELETE FROM intents WHERE position = ({one})", (name, whole, action))  # noqa: S608  no input
             self._on_disk -= gone.rowcount
 
     def first(self, limit: int = SHOWN) -> Sequence[Intent]:
@@ -78,7 +87,7 @@ class Pending:
             self._disk.execute(
                 "CREATE TABLE intents (position INTEGER PRIMARY KEY, record, time, request, action)",
             )
-            self._disk.execute("CREATE INDEX by_request ON intents (request, action)")
+            self._disk.execute("CREATE INDEX by_request ON intents (request)")
         rows = [(one.position, one.record, one.time, one.request_id, one.action) for one in intents]
         self._disk.executemany("INSERT INTO intents VALUES (?, ?, ?, ?, ?)", rows)
         self._on_disk += len(rows)

@@ -34,6 +34,13 @@ Progress = Callable[[int], None]
 """Told how many records have been verified."""
 
 
+class _Details(msgspec.Struct, frozen=True):
+    """A record of a whole request has both."""
+
+    method: msgspec.Raw = msgspec.Raw(b"")
+    status: msgspec.Raw = msgspec.Raw(b"")
+
+
 class _Record(msgspec.Struct, frozen=True):
     """What verifying wants to know of a record."""
 
@@ -42,6 +49,7 @@ class _Record(msgspec.Struct, frozen=True):
     action: str
     outcome: str
     request_id: str | None
+    details: _Details
 
 
 class _Description(msgspec.Struct, frozen=True):
@@ -363,7 +371,8 @@ class Verifier:
         if record.outcome == INTENT:
             self._pending.add(Intent(row[0], record.id, record.time, record.request_id or "", record.action))
         else:
-            self._pending.answers(record.request_id, record.action)
+            whole = bool(record.details.method and record.details.status)
+            self._pending.answers(record.request_id, record.action, whole=whole)
 
     def _must_be_marked(self) -> None:
         """See that the last record of every chain was written by us: it vouches for those before it."""

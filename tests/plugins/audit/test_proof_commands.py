@@ -32,7 +32,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 await log.fill(10)
                 await log.sign()
             lost, kept = (log.record(outcome=INTENT, action="http.PUT") for _ in range(2))
-            done = kept.replace(id="e" * 32, outcome="success")
+            whole = {"method": "PUT", "status": 200}
+            done = kept.replace(id="e" * 32, outcome="success", action="auth.login", details=whole)
             aside = lost.replace(id="f" * 32, outcome="success", action="mail.sent")
             await log.trail.keep([lost, kept, done, aside])
 
