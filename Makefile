@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CODE := core plugins contrib tests benchmarks
 
-.PHONY: help demo test slow fault fuzz bench lint audit docs surface constraints dist clean
+.PHONY: help demo test slow fault fuzz bench lint ruff mypy pyright imports audit docs surface constraints dist clean
 
 help:
 	@echo 'make demo         serve the demo shop behind Narthex on 127.0.0.1:8000 (PORT= changes the port)'
@@ -60,13 +60,21 @@ fuzz: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-lint: $(VENV)/.lint
+# `make -j2 lint` has two of them at a time.
+lint: ruff mypy pyright imports audit
+
+ruff: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+mypy: $(VENV)/.lint
 	$(BIN)/mypy
+
+pyright: $(VENV)/.lint
 	$(BIN)/pyright
+
+imports: $(VENV)/.lint
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory audit
 
 # Known vulnerabilities among the pinned packages. A finding fails; an advisory service out of reach does not,
 # or nobody could work offline: it says so, and CI elsewhere will look again.

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.slow import sampled
 from tests.wire.datasette_site import CASES, build, request
 from tests.wire.replies import OWN_LINES, Blank, ask, body, difference, settled, status
 from tests.wire.servers import BIN, ROOT, free_port, launch, serve
@@ -79,7 +80,9 @@ def tag(name: str) -> bytes:
     return b"case-%d" % list(CASES).index(name)
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "hypercorn", "granian"])
+@pytest.fixture(
+    scope="module", params=sampled(["uvicorn", "hypercorn", "granian"], lambda server: server != "hypercorn")
+)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with ExitStack() as stack:
         yield start(stack, request.param, tmp_path_factory, CONFIG)

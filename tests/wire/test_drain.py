@@ -35,8 +35,13 @@ def recorded(directory: Path) -> tuple[int, int]:
     return logged, int(kept)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(
+    ("server", "workers"),
+    sampled(
+        [(server, workers) for server in SERVERS for workers in (1, 2)],
+        lambda house: house[1] == 2 or house[0] == "uvicorn",
+    ),
+)
 def test_open_streams_and_sockets_end_cleanly_and_are_recorded(server: str, workers: int, tmp_path: Path) -> None:
     with narthex_run("lasting:app", tmp_path, TOML, server=server, workers=workers) as house:
 
@@ -78,7 +83,9 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("case", OWN)
+@pytest.mark.parametrize(
+    "case", sampled(OWN, lambda case: case in {"gunicorn", "granian without lifespan", "hypercorn"})
+)
 def test_so_they_do_on_the_server_s_own_command_line(case: str, tmp_path: Path) -> None:
     (tmp_path / "narthex.toml").write_text(TOML)
     (tmp_path / "wrapped.py").write_text(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slow import sampled
 from tests.wire.narthex_run import SERVERS, begin, narthex_run
 
 JSON = "[plugins.logging]\n"
@@ -16,7 +17,7 @@ JSON = "[plugins.logging]\n"
 BARE = {"uvicorn": '"GET /x HTTP/1.1" 200', "hypercorn": "", "granian": "Started worker"}
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", sampled(SERVERS, lambda server: server != "hypercorn"))
 def test_with_the_logging_plugin_every_line_on_standard_output_is_json(server: str, tmp_path: Path) -> None:
     with narthex_run("shop:app", tmp_path, JSON, server=server) as house:
         house.get("/x")
@@ -27,7 +28,7 @@ def test_with_the_logging_plugin_every_line_on_standard_output_is_json(server: s
     assert any(server in line["logger"] for line in lines)
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", sampled(SERVERS, lambda server: server != "hypercorn"))
 def test_without_the_logging_plugin_the_server_logs_as_it_does_bare(server: str, tmp_path: Path) -> None:
     with narthex_run("shop:app", tmp_path, server=server) as house:
         house.get("/x")
@@ -37,7 +38,7 @@ def test_without_the_logging_plugin_the_server_logs_as_it_does_bare(server: str,
     assert "xperimental" not in house.stdout + house.stderr
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", sampled(SERVERS, lambda server: server != "hypercorn"))
 def test_a_reload_that_switches_logging_on_and_off_takes_the_server_s_lines_along(server: str, tmp_path: Path) -> None:
     file = tmp_path / "narthex.toml"
     with narthex_run("shop:app", tmp_path, server=server) as house:
@@ -75,7 +76,7 @@ def test_the_server_s_line_of_an_exception_is_json_too_after_a_reload(tmp_path: 
     assert (line["logger"], line["level"]) == ("uvicorn.error", "warning")
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", sampled(SERVERS, lambda server: server != "hypercorn"))
 def test_a_failed_start_is_told_although_the_logging_plugin_is_on(server: str, tmp_path: Path) -> None:
     house = begin("shop:refusing", tmp_path, JSON, server=server)
     assert house.wait() == 3
