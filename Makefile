@@ -86,6 +86,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m narthex.config.reference example > $(VENV)/page && mv $(VENV)/page narthex.example.toml
 	$(BIN)/python -m narthex.config.reference configuration > $(VENV)/page && mv $(VENV)/page docs/reference/configuration.md
 	$(BIN)/python -m narthex.config.reference api > $(VENV)/page && mv $(VENV)/page docs/reference/api.md
+	$(BIN)/python -m narthex_contrib.secretscan.reference > $(VENV)/page && mv $(VENV)/page docs/reference/secret-types.md
 
 # The public surface, after a change of it that is meant; docs/reference/stability.md says what that asks of the version.
 surface: $(VENV)/.test

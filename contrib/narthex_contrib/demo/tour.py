@@ -78,6 +78,10 @@ def groups(address: str, programs: Path, config: Path, passwords: Mapping[str, s
             ),
         ),
         (
+            "a password on its way into a repository, found and not printed",
+            (f"{python} -c 'import secrets; print(\"DB_PASSWORD=\" + secrets.token_hex(16))' | {narthex} scan -",),
+        ),
+        (
             "how it is put together, and how to change it",
             (
                 f"{narthex} explain --config {file}",
