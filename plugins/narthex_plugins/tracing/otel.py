@@ -19,7 +19,7 @@ from narthex_plugins.tracing.spans import Attributes, ServerSpan, Spans
 
 SCOPE: Final = "opentelemetry.instrumentation.asgi"
 _OWN: Final = "narthex.tracing.scope"
-_READ: Final = frozenset({b"host", b"user-agent", b"content-length", b"traceparent", b"tracestate", b"baggage"})
+_READ: Final = frozenset({b"host", b"user-agent", b"traceparent", b"tracestate", b"baggage"})
 Fields = Sequence[tuple[bytes, bytes]]
 
 
@@ -33,7 +33,7 @@ class Held(ServerSpan):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one, unless it is there: the library sets each again that the span was started with, at 1 µs each."""
-        if self.held.get(key) is not value:
+        if self.held.get(key, self) is not value:
             super().set_attribute(key, value)
 
     def end(self, end_time: int | None = None) -> None:

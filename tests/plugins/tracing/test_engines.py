@@ -49,7 +49,9 @@ def orders() -> FastAPI:
 
     @app.get("/orders/{number}")
     async def order(number: int) -> dict[str, int]:
-        trace.get_current_span().set_attribute("order.number", number)
+        span = trace.get_current_span()
+        span.set_attribute("order.number", number)
+        span.set_attribute("order.none", None)
         return {"number": number}
 
     @app.get("/sync/{number}")
