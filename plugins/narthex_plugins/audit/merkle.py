@@ -171,14 +171,14 @@ def consistency_ranges(old_size: int, size: int) -> list[tuple[int, int]]:
     return found[::-1]
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether the leaf with this hash stands at `index` under the root of a tree of `size` leaves (RFC 9162 §2.1.3.2).
 
     Cost: a hash for each in the proof.
     """
-    if not 0 <= index < size or not _hashes([leaf, root, *proof]):
+    if not 0 <= index < size or not _hashes([leaf_hash, root, *proof]):
         return False
-    at, last, found = index, size - 1, leaf
+    at, last, found = index, size - 1, leaf_hash
     for sibling in proof:
         if last == 0:
             return False
@@ -200,12 +200,14 @@ def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: 
     An empty old tree is the beginning of every tree, if its root is that of an empty tree and the proof is empty;
     trees of one size are consistent if their roots are the same and the proof is empty.
     """
-    if not 0 <= old_size <= new_size or not _hashes([old_root, new_root, *proof]):
+    if not 0 <= old_size <= new_size:
+        return False
+    if old_size == new_size:  # whatever the roots are
+        return not proof and old_root == new_root
+    if not _hashes([old_root, new_root, *proof]):
         return False
     if old_size == 0:
-        return not proof and old_root == EMPTY and (new_size > 0 or new_root == EMPTY)
-    if old_size == new_size:
-        return not proof and old_root == new_root
+        return not proof and old_root == EMPTY
     if not proof:
         return False
     at, last = old_size - 1, new_size - 1

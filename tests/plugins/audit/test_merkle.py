@@ -240,3 +240,32 @@ def test_a_tree_goes_on_from_its_frontier(before: int, more: int) -> None:
 def test_a_frontier_that_cannot_be_is_refused(size: int, frontier: list[bytes]) -> None:
     with pytest.raises(ValueError, match="frontier"):
         Tree(size, frontier)
+
+
+CARELESS = b"don't care 1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "old_root", "new_root", "proof", "holds"),
+    [
+        # Edges that implementations of certificate transparency test, with roots that are none where nobody looks at them.
+        (0, 0, CARELESS, CARELESS, [], True),
+        (1, 1, CARELESS, CARELESS, [], True),
+        (0, 0, CARELESS, b"don't care 2", [], False),
+        (1, 1, CARELESS, b"don't care 2", [], False),
+        (0, 0, EMPTY, EMPTY, [EMPTY], False),
+        (1, 1, EMPTY, EMPTY, [EMPTY], False),
+        (0, 1, EMPTY, EMPTY, [EMPTY], False),
+        (0, 1, CARELESS, b"don't care 2", [], False),
+        (0, 1, EMPTY, b"don't care 2", [], False),
+        (1, 0, CARELESS, CARELESS, [], False),
+        (2, 1, CARELESS, CARELESS, [], False),
+        (1, 2, CARELESS, CARELESS, [], False),
+        (1, 2, bytes.fromhex(ROOTS[0]), bytes.fromhex(ROOTS[1]), [b""], False),
+        (1, 2, bytes.fromhex(ROOTS[0]), bytes.fromhex(ROOTS[1]), [leaf_hash(LEAVES[1])], True),
+    ],
+)
+def test_edges_that_others_test(
+    old: int, new: int, old_root: bytes, new_root: bytes, proof: list[bytes], holds: bool
+) -> None:
+    assert verify_consistency(old, new, old_root, new_root, proof) is holds
