@@ -29,6 +29,7 @@ NEEDED = (
     "python_multipart",
     "pythonjsonlogger",
     "rfc8785",
+    "standardwebhooks",
     "uvicorn",
 )
 """Modules that the extra "demo" brings."""

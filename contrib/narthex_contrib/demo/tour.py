@@ -71,6 +71,10 @@ def groups(address: str, programs: Path, config: Path, passwords: Mapping[str, s
             (f"{narthex} audit list --config {file}", f"{narthex} audit verify --config {file}"),
         ),
         (
+            "somebody is told: a test of the channel `ops`, and what became of it",
+            (f"{narthex} notifications test ops --config {file}", f"{narthex} notifications list --config {file}"),
+        ),
+        (
             "a plugin switched off while requests pass: no restart, no request lost",
             (
                 f"sed -i 's/^.plugins.guestbook.*/&\\nenabled = false/' {file} && {narthex} reload --config {file}",
@@ -151,6 +155,10 @@ def _may(address: str, python: str, narthex: str, file: str, passwords: Mapping[
         (
             "whom a rule in shadow mode would have refused: download first",
             (f"curl -b adam.jar {house}/access-soon/denials",),
+        ),
+        (
+            "what happens in the house, as it happens: leave it open, then go on here in another terminal",
+            (f"curl -N -b adam.jar '{house}/events?topic=auth.>&topic=revocation.>&topic=narthex.refused'",),
         ),
         (
             "the admin revokes alice: what she has open ends, and what she shows is refused",

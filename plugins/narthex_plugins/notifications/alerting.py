@@ -69,12 +69,13 @@ class Meters:
     """The plugin's figures."""
 
     def __init__(self, metrics: Metrics) -> None:
-        both = ("instance", "channel")
         self.attempts: Instrument = metrics.counter(
-            "narthex_notifications_attempts_total", "Attempts to send, by what came of them.", (*both, "outcome")
+            "narthex_notifications_attempts_total",
+            "Attempts to send, by what came of them.",
+            ("instance", "channel", "outcome"),
         )
         self.dead: Instrument = metrics.counter(
-            "narthex_notifications_dead_total", "Notifications that were given up.", both
+            "narthex_notifications_dead_total", "Notifications that were given up.", ("instance", "channel")
         )
         self.lost: Instrument = metrics.counter(
             "narthex_notifications_lost_total", "Events that a rule names and that could not be queued.", ("instance",)
@@ -82,16 +83,19 @@ class Meters:
         self.latency: Instrument = metrics.histogram(
             "narthex_notifications_latency_seconds",
             "From when it was made to when it arrived.",
-            both,
+            ("instance", "channel"),
             (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400),
         )
         self.depth: Instrument = metrics.gauge(
             "narthex_notifications", "Notifications by status, of those that are not over, and the dead.",
-            (*both, "status"), over="max",
+            ("instance", "channel", "status"), over="max",
         )  # fmt: skip
         self.late: Instrument = metrics.gauge(
             "narthex_notifications_late_seconds", "How long the oldest has been due.", ("instance",), over="max"
         )
         self.closed: Instrument = metrics.gauge(
-            "narthex_notifications_circuit_open", "1 while a channel is left alone.", both, over="max"
+            "narthex_notifications_circuit_open",
+            "1 while a channel is left alone.",
+            ("instance", "channel"),
+            over="max",
         )

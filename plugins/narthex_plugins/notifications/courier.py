@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from narthex import House
 from narthex.errors import DependencyError
 from narthex_plugins.notifications.looking import stamp
 from narthex_plugins.notifications.pacing import Pace, after_failure, after_success, pause
-from narthex_plugins.notifications.queue import Ending, Job, Queue, now_at
+from narthex_plugins.notifications.queue import Ending, Job, Queue, Taken, now_at
 from narthex_plugins.notifications.sending import Channel, Letter, Outcome, shown
 from narthex_plugins.notifications.templates import Message, TemplateFault, Templates
 
@@ -77,6 +77,7 @@ class Courier:
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self._ending = False
         self._wait = 0.0
+        self._unbegun: asyncio.Future[Taken] | None = None
         self._renderers: ThreadPoolExecutor | None = None
 
     def wake(self) -> None:
@@ -113,7 +114,14 @@ class Courier:
 
     async def _claim(self, free: int) -> tuple[list[Job], float]:
         since = time.monotonic()
-        taken = await self._store.write(lambda connection: self._tools.queue.claim(connection, free))
+        claiming = asyncio.ensure_future(
+            self._store.write(lambda connection: self._tools.queue.claim(connection, free))
+        )
+        try:
+            taken = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            self._unbegun = claiming  # it goes on, and what it takes is given back by `stop`
+            raise
         self._wait = taken.wait
         for channel, id_ in taken.dead:
             self._tools.buried(channel, id_)
@@ -227,12 +235,19 @@ class Courier:
             for task in left:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            cut = [tasks[task] for task in left]
-            if cut:
-                with suppress(DependencyError):  # else their leases run out
-                    await self._store.write(lambda connection: self._tools.queue.release(connection, cut))
+            await self._release([tasks[task] for task in left])
+        unbegun, self._unbegun = self._unbegun, None
+        if unbegun is not None:
+            with suppress(DependencyError):
+                await self._release((await unbegun).jobs)
         for channel in self._tools.channels.values():
             await channel.close()
         renderers, self._renderers = self._renderers, None
         if renderers is not None:
             renderers.shutdown(wait=False, cancel_futures=True)
+
+    async def _release(self, jobs: Sequence[Job]) -> None:
+        """Give them back; where the store takes nothing, their leases run out."""
+        if jobs:
+            with suppress(DependencyError):
+                await self._store.write(lambda connection: self._tools.queue.release(connection, jobs))
