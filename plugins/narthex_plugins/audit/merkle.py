@@ -204,11 +204,9 @@ def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: 
         return False
     if old_size == new_size:  # whatever the roots are
         return not proof and old_root == new_root
+    if old_size == 0 or not proof:
+        return not proof and old_size == 0 and old_root == EMPTY and len(new_root) == HASH
     if not _hashes([old_root, new_root, *proof]):
-        return False
-    if old_size == 0:
-        return not proof and old_root == EMPTY
-    if not proof:
         return False
     at, last = old_size - 1, new_size - 1
     while at & 1:

@@ -248,7 +248,7 @@ CARELESS = b"don't care 1"
 @pytest.mark.parametrize(
     ("old", "new", "old_root", "new_root", "proof", "holds"),
     [
-        # Edges that implementations of certificate transparency test, with roots that are none where nobody looks at them.
+        # What implementations of certificate transparency test, with roots that are none where nobody looks.
         (0, 0, CARELESS, CARELESS, [], True),
         (1, 1, CARELESS, CARELESS, [], True),
         (0, 0, CARELESS, b"don't care 2", [], False),
