@@ -110,7 +110,9 @@ class EventRows:
         """Keep an event of the house that every process tells of, unless one has already."""
         insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(told)
         row = {"instance": self._instance, "fact": fact, "at": event.at}
-        if connection.execute(insert.values(row).on_conflict_do_nothing()).rowcount == 1:
+        # Not by `rowcount`: of an INSERT psycopg's cursor has forgotten it by then.
+        taken = connection.execute(insert.values(row).on_conflict_do_nothing().returning(told.c.fact)).first()
+        if taken is not None:
             self.keeping(event)(connection)
 
     def see(self, connection: Connection, version: int) -> Seen:

@@ -1,6 +1,7 @@
 """Publishing: what is kept is on disk before it is told, what is not kept is told at once."""
 
 import asyncio
+from typing import Final
 
 from narthex import House
 from narthex_plugins.events.event import Published, make, new_mark
@@ -8,6 +9,9 @@ from narthex_plugins.events.following import Follower
 from narthex_plugins.events.hub import Hub, call_soon
 from narthex_plugins.events.log import EventRows
 from narthex_plugins.events.rules import Rules
+
+BURST: Final = 32
+"""Events that a publisher may publish before streams are sent to: else what waits for them would only grow."""
 
 
 class Publisher:
@@ -66,6 +70,9 @@ class Publisher:
         """
         if not event.mark:
             self.hand_on(event)
+            if self._hub.burst >= BURST:
+                self._hub.burst = 0
+                await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
         version = await self._store.write(self._rows.keeping(event))
