@@ -59,7 +59,7 @@ def listed(paths: list[Path], exclude: list[str]) -> list[Item]:
         if path.is_dir():
             found: Iterator[Item] = _in_directory(str(path), set())
         elif os.path.lexists(path):
-            found = iter([Item(str(path), _shown(str(path)))])
+            found = iter([Item(os.path.realpath(path), _shown(str(path)))])
         else:
             raise ConfigError("there is no such file or directory", where=str(path))
         for item in found:

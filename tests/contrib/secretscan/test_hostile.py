@@ -172,3 +172,10 @@ def test_ctrl_c_ends_all_processes(tmp_path: Path) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in below):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_link_that_is_named_itself_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.py").write_text(f"a = '{TOKEN}'\n")
+    (tmp_path / "link.py").symlink_to("real.py")
+    looked = look_at_files(listed([tmp_path / "link.py"], []), SETTINGS, tmp_path)
+    assert [Path(one.path).name for one in looked.findings] == ["link.py"]
