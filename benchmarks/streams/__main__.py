@@ -24,6 +24,7 @@ from tests.wire.servers import free_port
 
 CANDIDATES = ("sse_starlette", "litestar_channels", "streaming_response", "narthex_events")
 RATES = (10, 15, 20, 25, 30, 40, 50, 65, 80, 100, 125, 150, 200, 250, 300, 400)
+PATHS = {"narthex_events": "/_narthex/events?topic=bench.>"}
 LIMIT = 200.0
 """Milliseconds at p99."""
 
@@ -49,9 +50,9 @@ async def ready(port: int) -> dict[str, Any]:
     raise TimeoutError("the server does not come up")
 
 
-async def measure(port: int, connections: int, rates: tuple[int, ...], seconds: float) -> dict[str, Any]:
+async def measure(name: str, port: int, connections: int, rates: tuple[int, ...], seconds: float) -> dict[str, Any]:
     before = await ready(port)
-    crowd = Crowd(port)
+    crowd = Crowd(port, PATHS.get(name, "/events"))
     await crowd.gather(connections)
     after = await asyncio.to_thread(ask, port, "/memory")
     steps: list[dict[str, Any]] = []
@@ -86,7 +87,7 @@ def run(name: str, connections: int, rates: tuple[int, ...], seconds: float) -> 
         server = serve(name, port, directory)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(measure(port, connections, rates, seconds))
+                return runner.run(measure(name, port, connections, rates, seconds))
         finally:
             server.kill()
             server.wait()

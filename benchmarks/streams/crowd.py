@@ -20,7 +20,7 @@ class Reader(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = cast("asyncio.Transport", transport)
         self._crowd.transports.append(wire)
-        wire.write(b"GET /events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n")
+        wire.write(b"GET " + self._crowd.path + b" HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n")
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
@@ -42,8 +42,9 @@ class Crowd:
         took: of each delivery the milliseconds since it was published.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, path: str) -> None:
         self._port = port
+        self.path = path.encode()
         self.transports: list[asyncio.Transport] = []
         self.took = array("d")
         self.begun = 0
@@ -54,14 +55,14 @@ class Crowd:
         for _ in range(count):
             await loop.create_connection(lambda: Reader(self), "127.0.0.1", self._port)
         async with asyncio.timeout(60):
-            while self.begun < count:
+            while self.begun < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def count(self, expected: int, seconds: float) -> int:
         """Wait until so many were delivered, or so long; how many were."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while len(self.took) < expected and loop.time() < until:
+        while len(self.took) < expected and loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return len(self.took)
 

@@ -1,4 +1,4 @@
-"""The same in four ways: GET /events is a stream, POST /go has `rate` events a second published for `seconds`.
+"""The same in four ways: GET /events (ours: /_narthex/events) streams, /go?rate=20&seconds=3 has events published.
 
 Each event says when it was published, on the clock that all processes of the host share.
 """
@@ -45,7 +45,7 @@ def commanded(app: ASGIApp, publish: Publish) -> ASGIApp:
             task = asyncio.create_task(beat(publish, float(query["rate"]), float(query["seconds"])))
             running.add(task)
             task.add_done_callback(running.discard)
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path("/proc/self/statm").read_text().split()[1])  # noqa: ASYNC240  no disk
         used = resource.getrusage(resource.RUSAGE_SELF)
         body = json.dumps({"resident": pages * resource.getpagesize(), "cpu": used.ru_utime + used.ru_stime}).encode()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
@@ -75,9 +75,7 @@ def narthex_events() -> ASGIApp:
         else:
             await events.publish("bench.passing", data)
 
-    return commanded(
-        Narthex(Hello(), {"narthex": {"store": store, "prefix": ""}, "plugins": {"events": table}}), publish
-    )
+    return commanded(Narthex(Hello(), {"narthex": {"store": store}, "plugins": {"events": table}}), publish)
 
 
 _soon: set["asyncio.Task[Any]"] = set()
