@@ -84,7 +84,9 @@ class Keeping:
         """Take a fact's key; False where somebody has it."""
         insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(heard)
         row = {"instance": self._trail.instance, "key": key, "at": self._clock.now()}
-        return connection.execute(insert.values(row).on_conflict_do_nothing()).rowcount == 1
+        # Not by `rowcount`, which psycopg does not know of every insertion.
+        taken = insert.values(row).on_conflict_do_nothing().returning(heard.c.key)
+        return connection.execute(taken).scalar() is not None
 
     def forget(self, connection: Connection) -> Any:
         """Take away the keys of facts that nobody will tell of any more; a job of the writer."""
