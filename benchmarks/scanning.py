@@ -3,8 +3,8 @@
     python -m benchmarks.scanning [--sample N] [--json F]
 
 Both read the same copy of `sysconfig.get_path("stdlib")` without site-packages and compiled files, with one process
-each and as they come. What counts is the processor's time of the whole command: others who use the machine are not measured.
-detect-secrets takes minutes; `--sample 10` gives both every tenth file only. The bar: 20 times as fast.
+each and as they come. What counts is the processor's time of the whole command: others who use the machine are not
+measured. detect-secrets takes minutes; `--sample 10` gives both every tenth file only. The bar: 20 times as fast.
 """
 
 import argparse

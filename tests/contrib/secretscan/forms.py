@@ -187,6 +187,7 @@ FORMS = {
     "url-password": "postgresql://shop:<w:16>@db.internal/shop",
     "curl-user": "curl -u alice:<w:14> https://api.internal/",
     "command-password": "sshpass -p <w:14> ssh host",
+    "call-password": "session.login('alice', '<w:18>7')",
     "sql-password": "CREATE USER app IDENTIFIED BY '<w:14>';",
     "netrc-password": "machine api.internal login alice password <w:16>",
     "npmrc-token": "//registry.internal/:_authToken=<w:40>",

@@ -44,6 +44,7 @@ WORDS: Final = (
 """In lower case; one of them is in every name that is looked at."""
 
 _NAME: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"
+_REST_OF_LINE: Final = 200  # characters
 _LONGEST: Final = 64  # characters of a name on each side of the word
 _WINDOW: Final = 640  # characters behind the name
 _REST: Final = re.compile(r"[\w.$-]{0,64}", re.ASCII)
@@ -70,6 +71,7 @@ _PAIR: Final = re.compile(
 _OPTION: Final = re.compile(
     r"[ \t]{1,4}(?P<quote>[\"']?)(?P<value>[^\s\"'`<>|;&$(){}-][^\s\"'`<>|;&]{3,256}+)", re.ASCII
 )
+_WORD_AND_VALUE: Final = re.compile(r"[ \t]{1,4}(?P<quote>[\"'])(?P<value>[^\"'\s]{6,128}+)(?P=quote)", re.ASCII)
 _CODE: Final = re.compile(r"[A-Za-z_][\w.]*(?:\(|\[|->|::|\.[A-Za-z_])|^[\[({]|\)$|=>|&&|\|\||!=|==", re.ASCII)
 _HEX: Final = re.compile(r"(?:0x)?(?:[0-9a-f]{16,}|[0-9A-F]{16,})")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
@@ -103,7 +105,7 @@ _NOT: Final = re.compile(
     |icon|class|style|route|selector|xpath|column|table|field|param|header|cookie|attr\w*|prop\w*)[-_.]?(?:name)?$
     |_(?:at|by|in|len|regex|pattern|re|env|var|fmt|format|template|prefix|suffix|ttl|url|uri|expiry|idx|index)$
     |idempotency|object[-_.]?key|route[-_.]?key|message[-_.]?key|event[-_.]?key|lookup
-    |^key$|^keys$|^auth$|^pass$|^pin\w|spin|pinn|opin|pint|mapping|shipping|ping|pin$(?<!_pin)(?<!^pin)
+    |^key$|^keys$|^auth$|^pin\w|spin|pinn|opin|pint|mapping|shipping|ping|pin$(?<!_pin)(?<!^pin)
     |key[-_.]?signature|signature|nonce|salt|fingerprint|thumbprint|\.length|commit|revision|etag|integrity
     |resolved""",
     re.VERBOSE | re.IGNORECASE,
@@ -115,6 +117,10 @@ _OF_NAMES: Final = re.compile(
 )
 _COUNT: Final = re.compile(r"[a-z]{1,3}\d{1,3}|v?\d+(?:[._]\d+)+[a-z]{0,3}\d{0,3}|[\d.,:/%-]+[a-z]{0,3}")
 _SCHEME: Final = re.compile(r"(?i:bearer|token|basic|apikey|api-key|key)[ ]+(?=\S)")
+# What stands before the password in a connection string, whatever the language of the file.
+_CONNECTION: Final = re.compile(
+    r"(?i)(?:user ?id|uid|user|server|data source|host|database|initial catalog)=[^=;\"'\n]{1,80};"
+)
 _PHRASE: Final = re.compile(r"(?:[a-z]{3,8}[ ]){11,23}[a-z]{3,8}")
 
 
@@ -180,6 +186,7 @@ def _value(text: str, end: int, name: str, says: int, *, settings: bool) -> Assi
     sign = _SIGN.match(window)
     if sign is None:
         option = _OPTION.match(window) if name.startswith("--") else _PAIR.match(window)
+        option = option or (_WORD_AND_VALUE.match(window) if says == 3 else None)
         return _judged(option, end, name, says, quoted=False, settings=True) if option else None
     told, at = sign["sign"], sign.end()
     if (sign["closed"] and told in (",", ">")) or told.endswith(("value=", "value:")):
@@ -201,7 +208,8 @@ def _value(text: str, end: int, name: str, says: int, *, settings: bool) -> Assi
         return _judged(pair, end, name, says, quoted=True, settings=settings) if pair else None
     if sign["closed"][:1] in ("'", '"') and told == ":" and not settings:
         return None
-    return _judged(bare, end, name, says, quoted=False, settings=settings)
+    connects = says == 3 and told == "=" and _CONNECTION.search(text[max(end - _REST_OF_LINE, 0) : end]) is not None
+    return _judged(bare, end, name, says, quoted=False, settings=settings or connects)
 
 
 def _judged(found: re.Match[str], end: int, name: str, says: int, *, quoted: bool, settings: bool) -> Assigned | None:

@@ -57,6 +57,11 @@ def is_password(text: str) -> bool:
     return classes(text) > 1 if len(text) < 16 else not is_name(text)
 
 
+def is_call_password(text: str) -> bool:
+    """The same where code calls something, where names and messages are more likely: with a digit or a mark in it."""
+    return is_password(text) and any(map(str.isdigit, text)) and " " not in text and not is_name(text)
+
+
 def is_url_password(text: str) -> bool:
     """The same for `user:password`, where the two must differ."""
     user, _, password = text.partition(":")
@@ -136,10 +141,17 @@ STANDARD: Final[tuple[Kind, ...]] = (
     ),
     kind(
         "command-password", "Password on a command line", "manuals of sshpass, mysql and redis-cli",
-        "sshpass mysql redis-cli",
-        r"(?:sshpass\s{1,3}-p\s?|(?:mysql|mysqldump|mariadb)\b[^\n|;]{0,120}?\s-p(?=\S)|redis-cli\b[^\n"
+        "sshpass mysql redis-cli requirepass",
+        r"(?:sshpass\s{1,3}-p\s?|(?:mysql|mysqldump|mariadb)\b[^\n|;]{0,120}?\s-p(?=\S)|requirepass\s{1,4}|redis-cli\b[^\n"
         r"|;]{0,120}?\s-a\s{1,3})[\"']?(?P<secret>[^\s\"'$;|]{5,128})", 0, structure=is_password, bare=True,
         whole=True, prefix=0,
+    ),
+    kind(
+        "call-password", "Password in a call, behind the user's name", "libraries for HTTP, mail and databases",
+        "auth=( auth=(  NetworkCredential( BasicAuth( basic_auth( PasswordCredentials( .login( ConvertTo-SecureString",
+        r"(?:(?:auth=\(|NetworkCredential\(|BasicAuth\(|basic_auth\(|PasswordCredentials\(|\.login\()\s{0,4}"
+        r"[\"'][^\"'\n]{1,64}[\"']\s{0,4},\s{0,4}|ConvertTo-SecureString\s{1,4}(?:-String\s{1,4})?)"
+        r"[\"'](?P<secret>[^\"'\n]{6,128})[\"']", 0, structure=is_call_password, bare=True, whole=True, prefix=0,
     ),
     kind(
         "sql-password", "Password in an SQL statement", "manuals of MySQL, Oracle and PostgreSQL",
