@@ -15,7 +15,8 @@ def serve(name: str) -> None:
     """Serve the row of that name until the process is told to stop. No access log of uvicorn's own."""
     row = registered()[name]
     listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-    config = uvicorn.Config(row.build(), log_level="warning", access_log=False, lifespan="auto")
+    # Connections are kept while the other rows have their turn, however long that takes on a busy machine.
+    config = uvicorn.Config(row.build(), log_level="warning", access_log=False, lifespan="auto", timeout_keep_alive=600)
     server = uvicorn.Server(config)
 
     def watch() -> None:
