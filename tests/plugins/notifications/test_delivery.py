@@ -315,4 +315,4 @@ def test_what_cannot_be_taken_is_said(make: Make) -> None:
 
 def test_without_the_plugin_nothing_is_promised() -> None:
     with pytest.raises(NotifyError, match="does not run"):
-        notify("ops", "full", {})
+        notify("ops", "full", {}).close()

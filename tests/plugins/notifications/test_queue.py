@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from narthex.store import Store
 from narthex.store.address import parse
 from narthex_plugins.notifications.looking import depth, one, page
 from narthex_plugins.notifications.pacing import Gate, Pace
-from narthex_plugins.notifications.queue import Ending, New, Queue, new_id
+from narthex_plugins.notifications.queue import Ending, Job, New, Queue, new_id
 from narthex_plugins.notifications.tables import attempts, queue, tables
 
 T = TypeVar("T")
@@ -53,6 +54,9 @@ class Desk:
     def take(self, wanted: int = 100, queued: Queue | None = None) -> Any:
         return self.write(lambda connection: (queued or self.queue).claim(connection, wanted))
 
+    def finish(self, job: Job, ending: Ending) -> bool:
+        return self.write(lambda connection: self.queue.finish(connection, job, ending))
+
     def row(self, id_: str) -> Any:
         return self.read(lambda connection: one(connection, "notifications", id_))
 
@@ -76,7 +80,7 @@ def test_what_is_taken_is_taken_once_and_finished_once(desk: Desk) -> None:
     taken = desk.take(3).jobs + desk.take().jobs
     assert sorted(job.id for job in taken) == sorted(ids)
     assert not desk.take().jobs
-    assert all(desk.write(lambda connection, job=job: desk.queue.finish(connection, job, SENT)) for job in taken)
+    assert all(desk.finish(job, SENT) for job in taken)
     assert not desk.write(lambda connection: desk.queue.finish(connection, taken[0], FAILED))
     assert {desk.row(id_)["status"] for id_ in ids} == {"sent"}
 
@@ -170,9 +174,10 @@ def test_an_open_circuit_lets_nothing_go_and_then_one(desk: Desk) -> None:
 
 def test_pages_go_back_in_time_and_miss_nothing(desk: Desk) -> None:
     ids = desk.put(25)
+    asked: dict[str, Any] = {"instance": "notifications", "status": "queued", "channel": "ops", "limit": 10}
     seen, cursor = list[str](), ""
     while True:
-        found = desk.read(lambda connection, at=cursor: page(connection, "notifications", "queued", "ops", at, 10))
+        found = desk.read(partial(page, **asked, before=cursor))
         seen += [row["id"] for row in found.rows]
         if found.following is None:
             break
@@ -183,7 +188,7 @@ def test_pages_go_back_in_time_and_miss_nothing(desk: Desk) -> None:
 def test_what_is_old_goes_with_its_attempts(desk: Desk) -> None:
     ids = desk.put(3)
     for job in desk.take(2).jobs:
-        desk.write(lambda connection, job=job: desk.queue.finish(connection, job, SENT))
+        desk.finish(job, SENT)
     assert desk.write(lambda connection: desk.queue.sweep(connection, 1000, 1000)) == 0
     assert desk.write(lambda connection: desk.queue.sweep(connection, -1, -1)) == 2
     assert desk.read(lambda connection: len(connection.execute(select(attempts)).all())) == 0
