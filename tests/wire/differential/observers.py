@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any, Final
 
+from narthex.secrets import Secret
+
 OBSERVERS: Final[dict[str, dict[str, Any]]] = {
     "logging": {"output": "{place}/observed.jsonl"},
     "metrics": {},
     "tracing": {"exporter": "none"},
     "health": {},
+    "audit": {"requests": "all"},
     "guestbook": {},
 }
 """Every plugin that watches and refuses nobody, with its settings. A new observer is one more line here.
@@ -25,4 +28,5 @@ def configuration(dressed: str, place: Path) -> dict[str, Any] | None:
         return value.replace("{place}", str(place)) if isinstance(value, str) else value
 
     plugins = {name: {key: settled(value) for key, value in settings.items()} for name, settings in OBSERVERS.items()}
-    return {"narthex": {"store": f"sqlite:///{place / 'observed.db'}"}, "plugins": plugins}
+    house = {"store": f"sqlite:///{place / 'observed.db'}", "secret_key": Secret("0123456789abcdef" * 2)}
+    return {"narthex": house, "plugins": plugins}
