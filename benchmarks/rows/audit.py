@@ -45,7 +45,7 @@ def recorded(directory: str = "", **settings: object) -> ASGIApp:
     group=GROUP,
     lifespan=True,
     background=True,
-    against=(Peer(WRAPS_SEND, at_most=25), Peer(NONE)),
+    against=(Peer(WRAPS_SEND), Peer(NONE, at_most=25)),
 )
 def batched() -> ASGIApp:
     return recorded(gather="10ms")
