@@ -246,14 +246,17 @@ class Verifier:
 
     def _follow(self, rows: Sequence[Row]) -> None:
         """Follow the chains through rows, and add their links to the tree."""
-        heads, key, pending, pack = self._heads, self._marking, self._pending, _pack
+        heads, key, pending, pack, hashed = self._heads, self._marking, self._pending, _pack, sha256
         position, links = self._tree.size, list[bytes]()
+        add, current, head, waiting = links.append, None, None, len(pending)
         for row in rows:
             at, chain, sequence, link, marked, record = row
-            head = heads.get(chain) or self._begin(row, links)
+            if chain != current or head is None:  # most often it is the chain of the row before
+                head = heads.get(chain) or self._begin(row, links)
+                current = chain
             number = head.sequence + 1
             try:
-                found = sha256(pack(LINK, head.hash, position, number) + record).digest()
+                found = hashed(pack(LINK, head.hash, position, number) + record).digest()
             except TypeError:
                 raise self._wrong(row, head, links) from None
             if link != found or at != position or sequence != number:
@@ -264,10 +267,11 @@ class Verifier:
                     says = f"record {position} was not written by this log's processes"
                     raise self._at(row, "mark", says, links)
                 head.marked = number
-            links.append(found)
+            add(found)
             position += 1
-            if pending or _INTENT in record:
+            if waiting or _INTENT in record:
                 self._look(row, links)
+                waiting = len(pending)
         self._tree.extend(links)
 
     def checkpoint(self, one: Checkpoint) -> None:
