@@ -87,9 +87,9 @@ def scan(  # noqa: PLR0913, PLR0917  a command's options
     ] = 0,
     list_kinds: Annotated[bool, typer.Option("--list", help="Print the kinds of secrets, and stop.")] = False,
 ) -> None:
-    """Find secrets in files, staged changes or history; none is printed.
+    """Find secrets in files, staged changes and history before they leave.
 
-    Exit code 0: none; 1: some; 2: an error in the command line, the configuration, or a file that cannot be read.
+    None is printed. Exit code 0: none; 1: some; 2: an error in the command line, the configuration, or a file that cannot be read.
     """
     if list_kinds:
         typer.echo("\n".join(f"{name:34}{about}" for name, about in DESCRIPTIONS.items()))
