@@ -89,7 +89,8 @@ def scan(  # noqa: PLR0913, PLR0917  a command's options
 ) -> None:
     """Find secrets in files, staged changes and history before they leave.
 
-    None is printed. Exit code 0: none; 1: some; 2: an error in the command line, the configuration, or a file that cannot be read.
+    None is printed. Exit code 0: none; 1: some; 2: an error in the command line, the configuration, or a file that
+    cannot be read.
     """
     if list_kinds:
         typer.echo("\n".join(f"{name:34}{about}" for name, about in DESCRIPTIONS.items()))
