@@ -75,7 +75,7 @@ class Reader:
     def __init__(self, cookies: Sequence[str], origins: Collection[str]) -> None:
         self._cookies = frozenset(cookies)
         self.hint = cookies[0].removeprefix("__Host-").encode()
-        self.header = cast("Via", str(b"header", "ascii"))  # an object of its own, unlike a literal
+        self.header: Via = cast("Via", str(b"header", "ascii"))  # an object of its own, unlike a literal
         self._origins = frozenset(origin.lower() for origin in origins)
 
     def read(self, headers: Headers, subprotocols: Sequence[str] = ()) -> Credential | Deny | None:
