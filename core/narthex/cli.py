@@ -38,9 +38,14 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
 BROUGHT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "access": "Test who may do what, and grant permissions to roles.",
+        "alerts": "Write alert rules and dashboards for what is switched on, and test the rules.",
+        "audit": "Look into the audit trail, take it elsewhere, and prove that nobody has changed it.",
         "demo": "Serve a small FastAPI shop behind Narthex and say what to try.",
         "scan": "Find secrets in files, staged changes and history before they leave.",
         "keys": "List, rotate and withdraw the signing keys of the plugin auth.",
+        "notifications": "See who was told of what, try again what did not arrive, and test channels.",
+        "sessions": "List and end the sessions of the plugin auth.",
+        "tokens": "Revoke tokens, sessions and subjects, and list what was revoked.",
         "users": "Add, list and change the accounts of the plugin auth.",
     }
 )

@@ -12,12 +12,7 @@ from narthex.config import Config, PluginTable, Settings
 from narthex.errors import ConfigError, PluginError
 
 GROUP: Final = "narthex"
-PLANNED: Final = frozenset(
-    (
-        *("auth", "audit"),
-        *("notifications", "events", "console", "canvas", "secretscan"),
-    )
-)
+PLANNED: Final = frozenset(("console", "canvas"))
 """Plugins that later releases bring; whoever read of one should hear that, and not a guess at what they meant."""
 _NEAR: Final = 0.75  # below it "auth" is near to "health"
 

@@ -44,7 +44,7 @@ BROKEN = {
     "shadow of nothing": ('[plugins.p]\nuse = "tests.faulty:Watches"\nmode = "shadow"\n', 1, ("shadow",)),
     "no quotes": ("[narthex]\napp = main:app\n", 2, ("texts stand in quotes",)),
     "no list": ('[narthex]\nquiet = "/x"\n', 2, ('write ["/x"]',)),
-    "planned plugin": ("[plugins.audit]\n", 1, ("planned, not in this release; installed: ",)),
+    "planned plugin": ("[plugins.console]\n", 1, ("planned, not in this release; installed: ",)),
     "plugin without plugins": ("[health]\n", 1, ("did you mean [plugins.health]?",)),
     "key of the house": ('[plugins.health]\nquiet = ["/x"]\n', 2, ("it belongs to [narthex]",)),
     "made with less": ('[plugins.p]\nuse = "tests.faulty:TakesOnlySettings"\n', 1, ("made with (settings, house)",)),

@@ -112,7 +112,7 @@ def test_the_paths_remembered_are_bounded_in_number_and_in_length() -> None:
     known = KnownPaths()
     for number in range(3 * _KNOWN_PATHS):
         assert known.odd({"path": f"/{number}"}) is None
-        assert len(known._even) <= _KNOWN_PATHS
+        assert len(known.even) <= _KNOWN_PATHS
     assert known.odd({"path": "/" + "a" * 60_000}) is None
     assert known.odd({"path": "/b", "raw_path": b"/" + b"%62" * 60_000}) is None
-    assert max(map(len, known._even)) < 10
+    assert max(map(len, known.even)) < 10

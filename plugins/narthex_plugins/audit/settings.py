@@ -65,7 +65,7 @@ class AuditSettings(Settings):
         "work for the disk.",
     )
     checkpoints: CheckpointSettings = Field(
-        default=CheckpointSettings(), description="How often the log is signed, and where that is told."
+        default=CheckpointSettings(), description="How often the log is signed, and where what was signed goes."
     )
     retention: RetentionSettings = Field(default=RetentionSettings(), description="When old records go.")
     pseudonyms: tuple[Personal, ...] = Field(

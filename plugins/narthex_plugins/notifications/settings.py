@@ -210,7 +210,9 @@ class NotificationsSettings(Settings):
     webhook: dict[Name, WebhookSettings] = Field(default={}, description="Webhooks, by their names.")
     email: dict[Name, EmailSettings] = Field(default={}, description="E-mail, by the channel's name.")
     apprise: dict[Name, AppriseSettings] = Field(default={}, description="Apprise services, by the channel's name.")
-    log: dict[Name, LogSettings] = Field(default={}, description="Lines of the log, by the channel's name.")
+    log: dict[Name, LogSettings] = Field(
+        default={}, examples=[{"ops": {"level": "warning"}}], description="Lines of the log, by the channel's name."
+    )
     templates: dict[Name, TemplateSettings] = Field(
         default={}, description="What is said. `message` (subject, text), `event` and `test` are there already."
     )

@@ -36,7 +36,9 @@ issuer = "https://login.example"
 audience = ["shop"]
 [plugins.revocation]
 [plugins.audit]
+[plugins.events]
 [plugins.logging]
+[plugins.notifications]
 [plugins.tracing]
 """
 FEW = "[plugins.metrics]\n[plugins.alerts]\n"
@@ -102,8 +104,14 @@ def test_rules_are_those_of_what_is_switched_on(tmp_path: Path) -> None:
         "NarthexAuditQueueFilling",
         "NarthexAuditRecordsLost",
         "NarthexAuditRefusing",
+        "NarthexEventLogUnread",
+        "NarthexEventStreamsDropping",
+        "NarthexEventsLost",
         "NarthexIssuerUnreachable",
         "NarthexLogLinesDropped",
+        "NarthexNotificationsCircuitOpen",
+        "NarthexNotificationsDead",
+        "NarthexNotificationsLate",
         "NarthexRecordsDropped",
         "NarthexRevocationStale",
         "NarthexSpanExportFailing",
@@ -206,7 +214,8 @@ def test_the_dashboard_is_whole(tmp_path: Path) -> None:
     made = json.loads(narthex(tmp_path, EVERYTHING, "dashboards").stdout)
     panels = made["panels"]
     assert [panel["title"] for panel in panels if panel["type"] == "row"] == [
-        "Requests", "The house", "External issuers", "Revocation", "Audit", "Logging", "Tracing"
+        "Requests", "The house", "External issuers", "Revocation", "Audit",
+        "Event streams", "Logging", "Notifications", "Tracing",
     ]  # fmt: skip
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [panel["gridPos"] for panel in panels]

@@ -29,15 +29,17 @@ class Changed(Event):
     kind: str = "one"
 
 
+class BusSettings(Settings):
+    """Nothing to set."""
+
+
 class Bus:
     """Publishes what a request names."""
 
     name = "bus"
+    Settings = BusSettings
 
-    class Settings(Settings):
-        """Nothing to set."""
-
-    def __init__(self, settings: Settings, house: House) -> None:
+    def __init__(self, settings: BusSettings, house: House) -> None:
         self._house = house
 
     @hookimpl
