@@ -1,10 +1,31 @@
 """What `make test` leaves out, since it shows little that a sample does not: `make slow` runs it."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from _pytest.mark.structures import ParameterSet
+
+SLOW: Final = frozenset(
+    (
+        "core/store/test_switching.py",
+        "docs/test_tutorial.py",
+        "plugins/alerts/test_dashboards.py",
+        "plugins/auth/test_gunicorn.py",
+        "plugins/notifications/test_workers.py",
+        "plugins/revocation/test_clocks.py",
+        "plugins/revocation/test_store_away.py",
+        "plugins/tracing/test_over_the_wire.py",
+        "test_benchmarks.py",
+        "wire/auth/test_migrate.py",
+        "wire/test_datasette_roles.py",
+        "wire/test_django_admin.py",
+        "wire/test_litestar_pages.py",
+        "wire/test_log_blocked.py",
+        "wire/test_log_threads.py",
+    )
+)
+"""Files that start dozens of processes; each of what they show has a quicker test elsewhere."""
 
 
 def sampled(values: Iterable[Any], in_the_sample: Callable[[Any], object]) -> list[ParameterSet]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.slow import sampled
 from tests.wire.datasette_site import request
 from tests.wire.replies import ask, body, status
 from tests.wire.servers import Server, ServerExitedError, serve
@@ -79,7 +80,7 @@ def boot(
         yield Booted(running, diary)
 
 
-@pytest.mark.parametrize("way", WITH_LIFESPAN)
+@pytest.mark.parametrize("way", sampled(WITH_LIFESPAN, {"uvicorn on", "granian", "gunicorn preload"}.__contains__))
 def test_house_and_app_start_before_the_first_request_and_stop_in_reverse(tmp_path: Path, way: str) -> None:
     plugins = {"second": {"use": "tests.wire.boot_site:Diary"}}
     with boot(tmp_path, way, plugins=plugins) as booted:
@@ -154,7 +155,7 @@ def test_an_app_that_fails_to_start_is_not_served(tmp_path: Path, way: str, gues
     assert (tmp_path / "diary.txt").read_text().splitlines()[:2] == ["diary up", "diary down"]
 
 
-@pytest.mark.parametrize("way", WITH_LIFESPAN)
+@pytest.mark.parametrize("way", sampled(WITH_LIFESPAN, {"uvicorn on", "granian", "gunicorn preload"}.__contains__))
 def test_behind_a_plugin_that_fails_to_start_nothing_is_served(tmp_path: Path, way: str) -> None:
     broken = {"diary": {"fail": True}}
     with pytest.raises(ServerExitedError, match="no pages left") as failed, boot(tmp_path, way, plugins=broken):

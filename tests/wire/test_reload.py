@@ -78,7 +78,7 @@ def every_answer_has_its_id(house: House) -> bool:
     ("server", "workers"),
     sampled(
         [("uvicorn", 2), ("hypercorn", 2), ("granian", 2), ("uvicorn", 1)],
-        lambda house: house in {("uvicorn", 2), ("granian", 2)},
+        lambda house: house == ("uvicorn", 2),
     ),
 )
 def test_a_plugin_is_switched_on_and_off_under_load_with_streams_open(

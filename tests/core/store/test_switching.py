@@ -57,6 +57,7 @@ path = "/orders"
 permissions = ["orders:write"]
 """,
     "guestbook": "",
+    "notifications": "log = { office = {} }\n",
 }
 """By plugin, what its table says; others have their example's."""
 

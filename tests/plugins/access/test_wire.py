@@ -67,10 +67,10 @@ expected = "{expected}"
 """
 
 HOUSES = (
-    ("sqlite", 1, ()),
-    ("sqlite", 2, pytest.mark.slow),
+    ("sqlite", 1, pytest.mark.slow),
+    ("sqlite", 2, ()),
     ("postgresql", 1, pytest.mark.slow),
-    ("postgresql", 2, ()),
+    ("postgresql", 2, pytest.mark.slow),
 )
 
 

@@ -7,12 +7,13 @@ import pytest
 
 from tests.core.store.conftest import _schema, postgresql_url
 from tests.plugins.events.site import TOML
+from tests.slow import sampled
 from tests.wire.narthex_run import House, narthex_run
 
 __all__ = ["postgresql_url"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=sampled(["sqlite", "postgresql"], lambda store: store == "sqlite"))
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     directory = tmp_path_factory.mktemp("events")
     if request.param == "sqlite":

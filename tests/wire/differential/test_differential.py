@@ -4,6 +4,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from tests.slow import sampled
 from tests.wire.differential.cases import CASES, slug
 from tests.wire.differential.cell import AT_ONCE, FULL, SAMPLE, SERVERS, Cell, run
 from tests.wire.differential.known import KNOWN, known
@@ -52,7 +53,7 @@ def test_most_cases_show_what_they_are_about_on_the_bare_server(cells: Mapping[K
     assert len(cell.unable) < len(expected) / 4
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", sampled(SERVERS, {"uvicorn-httptools", "granian"}.__contains__))
 @pytest.mark.parametrize("case", STARTS)
 def test_an_app_that_does_not_start_ends_the_server_as_it_does_bare(
     starts: Mapping[Key, "Future[dict[str, Start]]"], case: str, server: str
