@@ -12,20 +12,23 @@ SLOW: Final = frozenset(
         "docs/test_tutorial.py",
         "plugins/alerts/test_dashboards.py",
         "plugins/auth/test_gunicorn.py",
+        "plugins/metrics/test_prometheus.py",
         "plugins/notifications/test_workers.py",
         "plugins/revocation/test_clocks.py",
         "plugins/revocation/test_store_away.py",
         "plugins/tracing/test_over_the_wire.py",
         "test_benchmarks.py",
         "wire/auth/test_migrate.py",
+        "wire/auth/test_oidc_provider.py",
         "wire/test_datasette_roles.py",
         "wire/test_django_admin.py",
         "wire/test_litestar_pages.py",
         "wire/test_log_blocked.py",
         "wire/test_log_threads.py",
+        "wire/test_run_logs.py",
     )
 )
-"""Files that start dozens of processes; each of what they show has a quicker test elsewhere."""
+"""Files that start dozens of processes; most of what they show has a quicker test elsewhere."""
 
 
 def sampled(values: Iterable[Any], in_the_sample: Callable[[Any], object]) -> list[ParameterSet]:

@@ -47,6 +47,7 @@ def visit(client: httpx.Client) -> None:
         with suppress(httpx.TransportError):  # after /fail the server closes the connection, sooner or later
             client.get(path)
     client.post("/api/orders", json={"customer": "Grace", "item": "rope", "quantity": 3})
+    client.post("/_narthex/auth/login", data={"username": "grace", "password": "a guess"})  # of which ops is told
 
 
 def test_each_expression_has_an_answer(demo: httpx.Client, config: Path, tmp_path: Path) -> None:

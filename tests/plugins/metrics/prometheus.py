@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,11 +53,14 @@ class Prometheus:
         found: list[dict[str, Any]] = self.get("query", query=expression)["result"]
         return [one for one in found if one["value"][1] != "NaN"]
 
-    def until(self, expression: str, limit: float = PATIENCE) -> list[dict[str, Any]]:
-        """Ask until there is an answer."""
+    def until(
+        self, expression: str, limit: float = PATIENCE, meanwhile: Callable[[], object] = bool
+    ) -> list[dict[str, Any]]:
+        """Ask until there is an answer; `meanwhile` is called in between."""
         deadline = time.monotonic() + limit
         while not (found := self.ask(expression)):
             assert time.monotonic() < deadline, f"no data for {expression}"
+            meanwhile()
             time.sleep(0.3)
         return found
 

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -76,6 +77,11 @@ def test_the_questions_of_the_page_have_answers(demo: httpx.Client, reader: Prom
     demo.get("/_narthex/auth/me")
     for question in asked:
         if "shop_" not in question:  # which is the page's own app
-            demo.get("/api/orders")
-            demo.get("/fail")
-            reader.until(question.replace("[5m]", "[20s]"))
+            _visit(demo)
+            reader.until(question.replace("[5m]", "[20s]"), meanwhile=partial(_visit, demo))
+
+
+def _visit(demo: httpx.Client) -> None:
+    for path in ("/api/orders",) * 20:  # of which a few are timed hook by hook
+        demo.get(path)
+    demo.get("/fail")

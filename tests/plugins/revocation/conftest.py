@@ -9,13 +9,13 @@ import pytest
 
 from tests.core.store.conftest import make_store, postgresql_url, store_url
 from tests.plugins.revocation.workers import Place, place_on
+from tests.slow import sampled
 
 __all__ = ["make_store", "postgresql_url", "store_url"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=sampled(["sqlite", "postgresql"], lambda store: store == "sqlite"))
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A file whose tests show little more on the other store has a fixture of this name with a sample of the stores."""
     with place_on(request.param, tmp_path_factory.mktemp("workers")) as made:
         yield made
 

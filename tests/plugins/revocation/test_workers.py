@@ -6,12 +6,10 @@ REVOCATION=full runs 10,000 trials on each store instead of a sample, REVOCATION
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.plugins.revocation.workers import ISSUER, Place, claims, code_of, place_on, tell
-from tests.slow import sampled
+from tests.plugins.revocation.workers import ISSUER, Place, claims, code_of, tell
 
 SIZE = os.environ.get("REVOCATION", "")
 FULL = SIZE == "full"
@@ -35,12 +33,6 @@ def revoke(place: Place, number: int, admin: str, token: str) -> str:
         reply = worker.insist("POST", "/_narthex/revocations", admin, order)
         assert reply.status == 201, reply.body
     return "token_revoked"
-
-
-@pytest.fixture(scope="module", params=sampled(["sqlite", "postgresql"], lambda store: store == "sqlite"))
-def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with place_on(request.param, tmp_path_factory.mktemp("workers")) as made:
-        yield made
 
 
 @LONG
