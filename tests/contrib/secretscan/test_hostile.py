@@ -147,6 +147,7 @@ def test_patterns_of_paths(pattern: str, path: str, fits: bool) -> None:
     assert matcher([pattern])(path) is fits
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_processes(tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"a{number}.txt").write_text("password='a1 \n" * 20_000)
