@@ -88,7 +88,7 @@ class Run:
     async def _ask(self, house: Narthex, number: int) -> bool:
         if self._plan.early:
             self.tell("acknowledged", number, 200)
-        reply = await request(house, "POST", f"/work/{number}")
+        reply = await request(house, "POST", f"/jobs/{number}")
         if reply.status == 503:
             self.tell("unavailable", number, reply.json()["code"])
             return False

@@ -71,7 +71,7 @@ def grievances(directory: Path, outcome: Outcome) -> list[str]:
     intents = Counter(one["resource"] for one in facts if one["outcome"] == "intent")
     found = [] if integrity == "ok" else [f"integrity_check: {integrity}"]
     found += [] if report is None else [f"verify: {report}"]
-    found += [f"lost: {number}" for number in outcome.acknowledged if not outcomes[f"/work/{number}"]]
+    found += [f"lost: {number}" for number in outcome.acknowledged if not outcomes[f"/jobs/{number}"]]
     found += [f"twice: {path}" for path, count in (outcomes | intents).items() if count > 1]
     found += [f"an outcome without an intent: {path}" for path in outcomes if not intents[path]]
     found += [f"told {line[2]!r}" for line in outcome.of("unavailable") if line[2] not in CODES]

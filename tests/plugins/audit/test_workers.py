@@ -50,7 +50,7 @@ def test_four_workers_write_one_log(place: Place) -> None:
     alice = place.site.login("alice")
     for number in range(ROUNDS):
         for worker in place.workers:
-            worker.send("POST", f"/work/{worker.pid}/{number}")
+            worker.send("POST", f"/jobs/{worker.pid}/{number}")
         assert {worker.receive().status for worker in place.workers} == {200}
     body: dict[str, object] = {"token": alice["access_token"]}
     assert place.workers[1].call("POST", "/_narthex/auth/revoke", body=body).status == 200
@@ -70,9 +70,9 @@ def test_four_workers_write_one_log(place: Place) -> None:
     records = [line for line in lines if "record" in line]
     paths = Counter(line["record"]["resource"] for line in records)
     pids = {worker.pid for worker in place.workers} or {
-        int(path.split("/")[2]) for path in paths if path and path.startswith("/work/")
+        int(path.split("/")[2]) for path in paths if path and path.startswith("/jobs/")
     }
-    assert [paths[f"/work/{pid}/{number}"] for pid in sorted(pids) for number in range(ROUNDS)] == [1] * 4 * ROUNDS
+    assert [paths[f"/jobs/{pid}/{number}"] for pid in sorted(pids) for number in range(ROUNDS)] == [1] * 4 * ROUNDS
     assert [line["position"] for line in records] == list(range(len(records)))
     kept_order(records)
     told = Counter(line["record"]["action"] for line in records)
@@ -88,7 +88,7 @@ def kept_order(records: list[Facts]) -> None:
         chains.setdefault(line["chain"], []).append(line)
     for chain in chains.values():
         assert [line["sequence"] for line in chain] == list(range(1, len(chain) + 1))
-        served = [path for line in chain if (path := line["record"]["resource"] or "").startswith("/work/")]
+        served = [path for line in chain if (path := line["record"]["resource"] or "").startswith("/jobs/")]
         assert len({path.split("/")[2] for path in served}) <= 1
         assert [int(path.split("/")[3]) for path in served] == list(range(len(served)))
 
@@ -103,8 +103,8 @@ def test_the_log_verifies_with_the_store_and_by_an_export_alone(place: Place, tm
     options = ["--export", str(export), "--public-key", str(tmp_path / "key.pem")]
     assert narthex(directory, "verify", *options).exit_code == 0
     lines = export.read_text().splitlines(keepends=True)
-    at = next(number for number, line in enumerate(lines) if "/work/" in line)
-    export.write_text("".join([*lines[:at], lines[at].replace("/work/", "/wark/"), *lines[at + 1 :]]))
+    at = next(number for number, line in enumerate(lines) if "/jobs/" in line)
+    export.write_text("".join([*lines[:at], lines[at].replace("/jobs/", "/jabs/"), *lines[at + 1 :]]))
     done = narthex(directory, "verify", *options)
     assert done.exit_code == 1
     assert (
